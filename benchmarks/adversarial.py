@@ -26,9 +26,8 @@ from stress.analysis.causes.table import Column
 from stress.analysis.compare.compare import Change, Comparison, compare
 from stress.analysis.goals.evidence import Evidence, Holds, Stopping, holds, while_running
 from stress.analysis.goals.goal import parse_goal
-from stress.analysis.proportions.binomial import clopper_pearson
+from stress.analysis.proportions.binomial import clopper_pearson, evidence_above, evidence_below
 from stress.analysis.proportions.estimate import BlockCounts, effective, estimate
-from stress.analysis.proportions.sequence import evidence_above, evidence_below
 from stress.analysis.recording import Recording
 from stress.analysis.verdict import NANOSECONDS
 from stress.model.attributes import Dimension

@@ -24,6 +24,8 @@ class Cost:
     """Most resident memory of the process tree, summed, as sampled; 0 when not sampled."""
     code: int
     output: str
+    woken: int = 0
+    """How often a process of the tree slept, waiting for something, and was woken up."""
 
 
 def run(command: Sequence[str], sample_s: float | None = None) -> Cost:
@@ -48,7 +50,8 @@ def run(command: Sequence[str], sample_s: float | None = None) -> Cost:
         wall_s = time.perf_counter() - begin
         child.returncode = os.waitstatus_to_exitcode(status)  # Popen must not wait once more
         output.seek(0)
-        return Cost(usage.ru_utime + usage.ru_stime, wall_s, peak, child.returncode, output.read())
+        cpu_s, woken = usage.ru_utime + usage.ru_stime, usage.ru_nvcsw
+        return Cost(cpu_s, wall_s, peak, child.returncode, output.read(), woken)
 
 
 def _watch(pid: int, every_s: float) -> int:

@@ -23,6 +23,7 @@ from shutil import copyfile
 from sqlite3 import connect
 
 from benchmarks.cost import run
+from benchmarks.missed import Missed
 from benchmarks.reports import write_varied
 from benchmarks.writing import writer_us
 
@@ -126,6 +127,20 @@ def _measured(
         cpu_s, peak_mib = merge(copies(one, files), folder, "all")
         part_mb, whole_mb = (path.stat().st_size / 1e6 for path in (one, folder / "all.db"))
     return Merged(files, rows, there, part_mb, whole_mb, cpu_s, peak_mib)
+
+
+def missed(measured: Sequence[Merged]) -> list[Missed]:
+    """What took more than its target."""
+    found = []
+    for one in measured:
+        most_s, most_mib = (MOST_THERE_S, MOST_THERE_MIB) if one.there else (MOST_S, MOST_MB)
+        files = f"of {one.files:,} files{', rows there' if one.there else ''}"
+        if one.cpu_s > most_s:
+            found.append(Missed(f"processor time {files}", f"{one.cpu_s:.0f} s", f"{most_s:g} s"))
+        if one.peak_mib > most_mib:
+            peak = f"{one.peak_mib:,.0f} MiB"
+            found.append(Missed(f"memory {files}", peak, f"{most_mib:,.0f} MiB"))
+    return found
 
 
 def section(measured: Sequence[Merged]) -> str:

@@ -21,15 +21,25 @@ REASONS = {
     " tests included. To import SciPy lazily left half-imported modules of NumPy to others; an"
     " incomplete beta function of our own would change the last digits of every interval. A seventh"
     " is making some 180 frozen dataclasses, half a millisecond each; NumPy is a tenth.",
-    "run of one": "Much of it is imports: the worker is a process of its own and imports Trio and a"
-    " TLS stack once more, and the report needs NumPy.",
-    "slow signer": "Not the cryptography, nor the larger certificates: where the client does not"
-    " wait, RSA-4096 costs it no more than ECDSA. An ECDSA server that is offered as few a"
-    " second costs 1.3 to 1.6 times as much, too; why waiting costs so much is not known"
-    " (decision 22).",
-    "client": "See the parts above: what is not the TLS library and the kernel is Python, the event"
-    " loop and the record. What the library itself could spare stands in decision 23.",
-    "in flight": "See the table: with one in flight each event is waited for by itself.",
+    "run of one": "Most of it is imports, in two processes: the worker is one of its own and"
+    " imports Trio and a TLS stack once more, and the report needs NumPy. To make some 170"
+    " dataclasses takes a seventh.",
+    "slow signer": "See the samples, last column. The worker sleeps before each answer, as with one"
+    " in flight, and few handshakes a second bear what a run costs in each second. It is neither"
+    " the cryptography nor the larger certificates: where the client does not wait, RSA-4096 costs"
+    " it no more than ECDSA (decision 22).",
+    "client": "See the samples, first column. The TLS library and the kernel are the larger part,"
+    " and nobody can leave them out; Python's is spread over some 95 functions a handshake"
+    " (decision 22). What the library itself could spare stands in decision 23.",
+    "in flight": "See the samples. With one in flight each event is waited for by itself, and the"
+    " kernel and Python take more. With 1,000 compare the columns part by part. The parent's is"
+    " above all its report, which searches for what is slower as soon as handshakes differ by"
+    " 20 ms: not in every round, and not in the short run that is taken away.",
+    "processes": "See the samples, two processes beside one with 50 in flight, part by part. The"
+    " parent's is above all its report, which searches for what is slower as soon as handshakes"
+    " differ by 20 ms: not in every round, and not in the short run that is taken away.",
+    "server_ns": "See the column of the packets: where that one differs as well, the server itself"
+    " took so long.",
 }
 _CODE = """
 import cProfile, json, os, pstats, sys, time

@@ -11,7 +11,8 @@ processes take from each other (caches, the kernel's locks, the parent that writ
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 
@@ -53,18 +54,24 @@ def by_concurrency(
 
 
 def slow_signer(folder: Path, count: int = SIGNED, rounds: int = ROUNDS) -> float:
-    """Microseconds of one more handshake with a server that signs with RSA-4096.
+    """Microseconds of one more handshake with a server that signs with RSA-4096."""
+    with slow_signing(folder) as aim:
+        return 1e6 * median(_each_s(aim, count, 1, 50) for _ in range(rounds))
+
+
+@contextmanager
+def slow_signing(folder: Path) -> Iterator[Aim]:
+    """A server that signs with RSA-4096.
 
     It signs some hundred times a second, so the worker mostly waits; checking the signature takes
     little more than checking one of ECDSA.
     """
     own = folder / "rsa-4096"
-    own.mkdir()
+    own.mkdir(exist_ok=True)
     certificates = Certificates.make(own, LeafKeyType.RSA_4096)
     node = Node("node", certificates.full, certificates.key, ("TLSv1.3",), logged=False)
     with Nginx([node], own / "nginx") as nginx:
-        aim = Aim(nginx.ports["node"], certificates, own / "results")
-        return 1e6 * median(_each_s(aim, count, 1, 50) for _ in range(rounds))
+        yield Aim(nginx.ports["node"], certificates, own / "results")
 
 
 def _each_s(aim: Aim, count: int, processes: int, concurrency: int) -> float:

@@ -14,11 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.worlds import FACTS, Codes, Generator, counted_once
-from stress.analysis.backends import richness
+from stress.analysis.backends import groups, richness
 from stress.analysis.causes.classes import failure_classes
 from stress.analysis.causes.isolation import Grade, Isolation, isolate
 from stress.analysis.causes.table import Column
-from stress.analysis.matrix import groups
 from stress.analysis.recording import Recording
 from stress.analysis.verdict import NANOSECONDS
 from stress.engine.matrix import Offered

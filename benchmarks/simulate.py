@@ -44,9 +44,8 @@ from stress.analysis.causes.cohorts import search
 from stress.analysis.causes.isolation import Grade, Isolation, grouped, isolate
 from stress.analysis.causes.load import follows_load, segments
 from stress.analysis.causes.table import Column
-from stress.analysis.proportions.binomial import clopper_pearson
+from stress.analysis.proportions.binomial import claims_below, clopper_pearson
 from stress.analysis.proportions.estimate import effective
-from stress.analysis.proportions.sequence import claims_below
 from stress.analysis.recording import Recording
 from stress.analysis.verdict import NANOSECONDS
 from stress.model.attributes import Dimension

@@ -447,6 +447,8 @@ def isolate(
     Raises:
         UsageError: a row, a column or the expression is wrong, or nothing (or everything) failed.
     """
+    import msgspec  # noqa: PLC0415 - heavy
+
     from stress.records.reading import Choice  # noqa: PLC0415 - heavy
     from stress.runner.records import isolate as isolate_records  # noqa: PLC0415 - heavy
     from stress.runner.run import RunLocation  # noqa: PLC0415 - heavy
@@ -456,25 +458,14 @@ def isolate(
     if isinstance(rows, str | PathLike):
         return _opened(isolate_records([Path(rows)], choice, location, _LOG.info))
     with tempfile.TemporaryDirectory(prefix="tls-stress-") as folder:
-        path = Path(folder, "rows.jsonl")
-        _write_rows(rows, path)
+        path = Path(folder, "rows.jsonl")  # which the reader of records bounds and checks
+        encoder = msgspec.json.Encoder()
+        with path.open("wb") as stream:
+            for number, row in enumerate(rows, 1):
+                try:
+                    stream.write(encoder.encode(row) + b"\n")
+                except (TypeError, ValueError) as error:
+                    raise UsageError(
+                        f"row {number} cannot be written as JSON: {quoted(error)}"
+                    ) from None
         return _opened(isolate_records([path], choice, location, _LOG.info))
-
-
-def _write_rows(rows: Iterable[Mapping[str, Any]], path: Path) -> None:
-    """Write rows as JSON lines, which the reader of records bounds and checks.
-
-    Raises:
-        UsageError: a row cannot be written as JSON.
-    """
-    import msgspec  # noqa: PLC0415 - heavy
-
-    encoder = msgspec.json.Encoder()
-    with path.open("wb") as stream:
-        for number, row in enumerate(rows, 1):
-            try:
-                stream.write(encoder.encode(row) + b"\n")
-            except (TypeError, ValueError) as error:
-                raise UsageError(
-                    f"row {number} cannot be written as JSON: {quoted(error)}"
-                ) from None

@@ -61,7 +61,7 @@ _OUTER_COOKIE = 0x1C849314
 _INNER_COOKIE = 0x1C849313
 _MOST_BUCKETS = 18_432
 _MOST_BYTES = _INNER.size + 9 * _MOST_BUCKETS
-_SETTINGS = (DIGITS, LOWEST_US, HIGHEST_US)
+_SETTINGS = [DIGITS, LOWEST_US, HIGHEST_US]
 
 # Histogram logs (`.hlog`).
 _SECOND = 1_000_000_000
@@ -128,17 +128,15 @@ class Histogram:
 
     def record_many(self, durations_ns: Iterable[int | None]) -> None:
         """Count many durations; None is skipped, and so is NaN in an array of numpy."""
-        if not isinstance(durations_ns, (list, tuple)) and hasattr(durations_ns, "dtype"):
-            self._record_array(durations_ns)
+        if isinstance(durations_ns, (list, tuple)) or not hasattr(durations_ns, "dtype"):
+            self._pending.update([(ns + 500) // 1000 for ns in durations_ns if ns is not None])
+            if len(self._pending) > _FOLD_AT:
+                self._fold()
             return
-        self._pending.update([(ns + 500) // 1000 for ns in durations_ns if ns is not None])
-        if len(self._pending) > _FOLD_AT:
-            self._fold()
-
-    def _record_array(self, durations_ns: Any) -> None:
         import numpy as np  # noqa: PLC0415 - not needed to start
 
-        known_ns = durations_ns[~np.isnan(durations_ns)].astype(np.int64)
+        array_ns: Any = durations_ns
+        known_ns = array_ns[~np.isnan(array_ns)].astype(np.int64)
         whole_us = (known_ns + 500) // 1000
         values = np.clip(whole_us, 0, HIGHEST_US)
         shifts = np.frombuffer(_SHIFTS, np.uint8)[values >> _LINEAR_BITS].astype(np.int64)
@@ -205,26 +203,16 @@ class Histogram:
         encoded: bytes = hdr.encode()
         return encoded
 
-    @classmethod
-    def decode(cls, encoded: bytes, clamped: int = 0) -> Self:
+    @staticmethod
+    def decode(encoded: bytes, clamped: int = 0) -> Histogram:
         """Read what `encode` wrote.
 
         Raises:
             ValueError: the bytes are not an HDR histogram, or have another range or precision.
         """
-        import numpy as np  # noqa: PLC0415 - not needed to start
-        from hdrh.histogram import HdrHistogram  # noqa: PLC0415 - not needed to start
-
-        _check(encoded)
-        try:
-            hdr: Any = HdrHistogram.decode(encoded)
-        except (IndexError, OverflowError) as error:  # from its C part, for invalid counters
-            raise ValueError(f"this is not an HDR histogram: {error}") from error
-        used = hdr.get_counts_array_index(hdr.max_value) + 1
-        buckets = np.frombuffer(hdr.counts, f"=u{hdr.word_size}", used)  # few of 20,000 are used
-        places = np.flatnonzero(buckets)
-        counts = dict(zip(places.tolist(), buckets[places].tolist(), strict=True))
-        return cls.of(counts, clamped)
+        total = HistogramSum()
+        total.add(encoded, clamped)
+        return total.histogram()
 
     @classmethod
     def of(cls, counts: dict[int, int], clamped: int) -> Self:
@@ -247,14 +235,10 @@ class Histogram:
     @classmethod
     def unpack(cls, packed: Packed) -> Self:
         """The histogram that was packed."""
-        body, histogram = zlib.decompress(packed.body), cls()
-        steps, counts = array("H"), array("Q")
+        body, steps, counts = zlib.decompress(packed.body), array("H"), array("Q")
         steps.frombytes(body[: packed.distinct * steps.itemsize])
         counts.frombytes(body[packed.distinct * steps.itemsize :])
-        histogram._counts = dict(zip(accumulate(steps), counts, strict=True))
-        histogram._count = sum(counts)
-        histogram._clamped = packed.clamped
-        return histogram
+        return cls.of(dict(zip(accumulate(steps), counts, strict=True)), packed.clamped)
 
     def _fold(self) -> None:
         """Move pending values into buckets; inlined, since it runs per distinct microsecond."""
@@ -289,32 +273,6 @@ def _bin_of(index: int) -> tuple[int, int]:
     return low, low + (1 << shift) - 1
 
 
-def _check(encoded: bytes) -> bytes:
-    """What is compressed in these bytes, if they may be given to the library's decoder.
-
-    Raises:
-        ValueError: they may not.
-    """
-    try:
-        packed = base64.b64decode(encoded, validate=True)
-        cookie, length = _OUTER.unpack_from(packed)
-        unpacker = zlib.decompressobj()
-        inner = unpacker.decompress(packed[_OUTER.size :], _MOST_BYTES)
-        inner_cookie, payload, _, digits, lowest, highest, _ = _INNER.unpack_from(inner)
-    except (binascii.Error, struct.error, zlib.error) as error:
-        raise ValueError(f"this is not an HDR histogram: {error}") from error
-    whole = unpacker.eof and not unpacker.unused_data and payload == len(inner) - _INNER.size
-    lengths_fit = length == len(packed) - _OUTER.size and whole
-    if (cookie, inner_cookie) != (_OUTER_COOKIE, _INNER_COOKIE) or not lengths_fit:
-        raise ValueError("this is not an HDR histogram of encoding V2")
-    if (digits, lowest, highest) != _SETTINGS:
-        raise ValueError(
-            f"this HDR histogram counts {lowest} to {highest} with {digits} digits, "
-            f"not {LOWEST_US} to {HIGHEST_US} with {DIGITS}"
-        )
-    return inner
-
-
 class HistogramSum:
     """Adds encoded histograms; many times as fast as to decode each into a `Histogram`."""
 
@@ -333,10 +291,29 @@ class HistogramSum:
         import numpy as np  # noqa: PLC0415 - not needed to start
         from hdrh.codec import decode  # noqa: PLC0415 - not needed to start
 
+        # The bytes may come from a hostile file, and the library's decoder checks less.
+        try:
+            packed = base64.b64decode(encoded, validate=True)
+            cookie, length = _OUTER.unpack_from(packed)
+            unpacker = zlib.decompressobj()
+            inner = unpacker.decompress(packed[_OUTER.size :], _MOST_BYTES)
+            inner_cookie, payload, _, *settings, _ = _INNER.unpack_from(inner)
+        except (binascii.Error, struct.error, zlib.error) as error:
+            raise ValueError(f"this is not an HDR histogram: {error}") from error
+        whole = unpacker.eof and not unpacker.unused_data and payload == len(inner) - _INNER.size
+        lengths_fit = length == len(packed) - _OUTER.size and whole
+        if (cookie, inner_cookie) != (_OUTER_COOKIE, _INNER_COOKIE) or not lengths_fit:
+            raise ValueError("this is not an HDR histogram of encoding V2")
+        if settings != _SETTINGS:
+            digits, lowest, highest = settings
+            raise ValueError(
+                f"this HDR histogram counts {lowest} to {highest} with {digits} digits, "
+                f"not {LOWEST_US} to {HIGHEST_US} with {DIGITS}"
+            )
         counts = np.zeros(_MOST_BUCKETS, np.int64)
         try:
-            decode(_check(encoded), _INNER.size, counts.ctypes.data, _MOST_BUCKETS, 8)
-        except (IndexError, OverflowError) as error:
+            decode(inner, _INNER.size, counts.ctypes.data, _MOST_BUCKETS, 8)
+        except (IndexError, OverflowError) as error:  # from its C part, for invalid counters
             raise ValueError(f"this is not an HDR histogram: {error}") from error
         self._counts += counts
         self._clamped += clamped

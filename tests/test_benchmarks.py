@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import sqlite3
 import sys
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -12,15 +13,16 @@ import pytest
 
 from benchmarks.clients import CLIENTS
 from benchmarks.cost import run
-from benchmarks.flight import Answer
+from benchmarks.flight import Answer, answered, packet_copies
 from benchmarks.handshakes import Figure
 from benchmarks.limits import Search
 from benchmarks.limits import page as limits_page
 from benchmarks.missed import LARGEST, Missed, profile
 from benchmarks.missed import section as missed_section
 from benchmarks.page import Rest, missing, page
-from benchmarks.parts import Part
 from benchmarks.records import isolated, section
+from benchmarks.samples import Spent, part_of
+from benchmarks.samples import section as samples_section
 from benchmarks.silence import silent_port
 from benchmarks.truth import Seen, read_ab, read_hey, read_wrk
 from benchmarks.writing import writer_us
@@ -28,6 +30,7 @@ from stress.model.limit import Limit
 from stress.model.summary import Answer as Verdict
 
 SEEN = (Seen("ab", "10 connections", 0.002, 0.031),)
+SPENT = Spent("RSA-4096", {"the kernel": 90.0, "Python": 310.0}, woken=2.0)
 BUSY = "x = 0\nfor n in range(3_000_000): x += n"
 PARENT = f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {BUSY!r}], check=True)"
 
@@ -67,6 +70,51 @@ def test_the_silent_server_takes_a_connection_and_says_nothing() -> None:
             connection.recv(1)
 
 
+def test_the_packets_tell_how_long_each_answer_took() -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        packet_copies(server.getsockname()[1]) as copies,
+    ):
+        if copies is None:
+            pytest.skip("no raw sockets here")
+        ports = []
+        for _ in range(2):
+            with (
+                socket.create_connection(server.getsockname()) as ours,
+                server.accept()[0] as there,
+            ):
+                begin_ns = time.monotonic_ns()
+                for speaks, words in ((ours, b"hello"), (there, b"wait"), (there, b"answer")):
+                    speaks.sendall(words)
+                longest_ns = time.monotonic_ns() - begin_ns
+                ours.sendall(b"thanks")
+                there.sendall(b"no part of the answer")
+                ports.append(ours.getsockname()[1])
+
+        found = answered(copies, server.getsockname()[1])
+
+        assert sorted(found) == sorted(ports)
+        assert 0 < found[ports[1]] <= longest_ns
+        with pytest.raises(BlockingIOError):
+            copies.recv(1)
+
+
+@pytest.mark.parametrize(
+    ("line", "part"),
+    [
+        (" 71 7f278c00e051 (/usr/lib/libpython3.11.so.1.0)", "Python"),
+        (" 71 55d28c00e051 (/usr/bin/python3.12)", "Python"),
+        (" 71 7f278c00e051 (/a b/utls/_utls.abi3.so)", "the TLS library"),
+        (" 71 ffffffff815fd2a0 ([kernel.kallsyms])", "the kernel"),
+        (" 71 7f278c00e051 (/usr/lib/libc.so.6)", "the C library: above all memory"),
+        (" 71 7f278c00e051 ([unknown])", "other libraries"),
+        (" 70 7f278c00e051 (/usr/lib/libc.so.6)", "the parent: judges, stores, reports"),
+    ],
+)
+def test_a_sample_belongs_to_one_part(line: str, part: str) -> None:
+    assert part_of(line, parent="70") == part
+
+
 @pytest.mark.parametrize(
     ("name", "output", "made"),
     [
@@ -91,10 +139,10 @@ def test_the_page_shows_the_ratios_beside_what_was_promised() -> None:
         Figure("tls-stress", (400.0, 500.0, 450.0), started_s=0.5, handshakes=10_000),
         Figure("ab", (600.0, 800.0, 700.0), started_s=0.0, handshakes=10_000),
     ]
-    answers = [Answer(1, 200.0, 50.0, 2000), Answer(5_000, 220.0, 900.0, 6000)]
+    answers = [Answer(1, 200.0, 50.0, 2000, 196.0), Answer(5_000, 250.0, 900.0, 6000)]
     text = page(
         [("system", "any")],
-        (figures, 3, 50, [Part("the kernel", 90.0)]),
+        (figures, 3, 50, samples_section([SPENT], 12.0)),
         answers,
         Rest(
             20.0, 10_000, 45.0, 4.06, (2, 1.91), [(1, 400.0), (100, 320.0), (5_000, 366.0)], 500.0
@@ -105,8 +153,15 @@ def test_the_page_shows_the_ratios_beside_what_was_promised() -> None:
     assert "| `tls-stress` | 450 µs | 400 µs | 1.00 |" in text
     assert "| `tls-stress` / `ab` | 0.57 | 0.61 reached | 0.57 reached |" in text
     assert "| `tls-stress` / `hey` | not measured | 1.04 not measured | 0.97 not measured |" in text
-    assert "| the kernel | 90 |\n| the rest | 310 |" in text
-    assert "| 5,000 | 220 µs | 1.10 | 0.8-1.2 reached | 900 µs | 6,000 |" in text
+    assert "| µs of one more handshake | RSA-4096 |\n| --- | --- |\n| the kernel | 90 |" in text
+    assert "| all | 400 |\n| woken up, times | 2.0 |" in text
+    assert "takes 12 ms of processor time in each second" in text
+    assert "40 µs of each" in text
+    assert (
+        "| 1 | 200 µs | 196 µs: 1.02 | 0.8-1.2 reached | 1.00 | 0.8-1.2 reached | 50 µs | 2,000 |"
+        "\n| 5,000 | 250 µs | not measured: - | 0.8-1.2 not measured | 1.25 |"
+        " 0.8-1.2 **missed** | 900 µs | 6,000 |" in text
+    )
     assert "| the writer, each row of a million | 4.1 µs | 5 µs | reached |" in text
     assert "| 2 processes do the work of, with a core for each | 1.91 | 1.9 | reached |" in text
     assert "| 1 | 400 µs | 1.25 | 1.35 | reached |" in text
@@ -140,7 +195,7 @@ def test_what_the_page_calls_missed_is_in_the_list() -> None:
         Figure("tls-stress", (450.0,), started_s=0.0, handshakes=10_000),
         Figure("ab", (700.0,), started_s=0.0, handshakes=10_000),
     ]
-    answers = [Answer(1, 200.0, 50.0, 2000), Answer(5_000, 250.0, 900.0, 6000)]
+    answers = [Answer(1, 200.0, 50.0, 2000, 160.0), Answer(5_000, 250.0, 900.0, 6000, 240.0)]
     levels = [(1, 500.0), (100, 320.0), (5_000, 330.0)]
     rest = Rest(26.0, 10_000, 45.0, 4.06, (2, 1.7), levels, 600.0)
 
@@ -149,7 +204,8 @@ def test_what_the_page_calls_missed_is_in_the_list() -> None:
     assert found == {
         "tls-stress / ab": ("0.64", "0.57"),
         "each with 1 in flight, against 100": ("1.56", "1.35"),
-        "server_ns with 5,000 in flight": ("1.25", "0.8-1.2"),
+        "server_ns with 1 in flight, by the packets": ("1.25", "0.8-1.2"),
+        "server_ns with 5,000 in flight, against 1": ("1.25", "0.8-1.2"),
         "memory per handshake in flight, at 10,000": ("26.0 KiB", "25 KiB"),
         "2 processes do the work of, with a core for each": ("1.70", "1.9"),
         "one more handshake with a server of 300 RSA-4096 signatures a second, against ECDSA": (

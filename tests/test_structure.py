@@ -23,11 +23,11 @@ ROOMS = sorted(path for path in MODULES if path.name == "__init__.py" and len(pa
 WITHOUT_TEST = {"__init__.py", "__main__.py"}
 LONGEST_FILE = 600
 LONGEST_FUNCTION = 60
-MOST_FILES = 274
+MOST_FILES = 265
 DEEPEST_IMPORT = 11
-MOST_USED_ONCE = 0.13
+MOST_USED_ONCE = 0.127
 """Of all functions: private ones with a single use, which are often better read in place."""
-MOST_OF_ONE_MODULE = 64
+MOST_OF_ONE_MODULE = 43
 """Modules that one other imports: often the two are one thing. Ten are scripts of `--starttls`."""
 DEFINED_TWICE = 2
 """Public class names that two modules define; `stress.Plan` is the face of the model's."""

@@ -5,21 +5,23 @@ Imported late: it needs numpy.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from math import erfc, exp, lgamma, log, sqrt
+from math import erfc, exp, log, sqrt
+from typing import TypeAlias
 
-from stress.analysis.causes.table import Column, Table
+from stress.analysis.causes.table import Table
+from stress.analysis.proportions.binomial import LEVEL, exact_bounds, log_choose
 from stress.analysis.tally import parted
 from stress.model.attributes import Dimension
 from stress.model.claims import FailureKeys
 from stress.model.outcome import Side, Stage, side_of
 from stress.model.record import Record
-from stress.model.run import Cell, Cells, Cube, RunFacts, cell_reader
-from stress.model.summary import BackendCount, NewKey, Spread
-from stress.text.datetimes import time_of_day
+from stress.model.run import Cell, Cells, Cube, Probe, ResumptionMatrix, RunFacts, cell_reader
+from stress.model.summary import BackendCount, NewKey, Offers, ResumptionGroups, Spread
+from stress.text.units import time_of_day
 
 KEY = "ticket key "
 """How the names begin that are those of keys (`stress.engine.key_names`)."""
@@ -184,8 +186,13 @@ def keys_of_failures(cube: Cube, facts: RunFacts) -> Mapping[str, FailureKeys]:
     found = {}
     for category, names in failing.items():
         (name, most), read, others = names.most_common(1)[0], names.total(), good.total()
+        # The chance that so many failures, or more, are among those with this key.
         with_it = most + good[name]
-        chance = _at_least(most, read=read, with_it=with_it, total=read + others)
+        every = log_choose(read + others, read)
+        chance = sum(
+            exp(log_choose(with_it, n) + log_choose(read + others - with_it, read - n) - every)
+            for n in range(max(most, with_it - others), min(read, with_it) + 1)
+        )
         found[category] = FailureKeys(
             failures=counts[category],
             read=read,
@@ -205,37 +212,21 @@ def told_apart(cube: Cube, facts: RunFacts) -> tuple[Cube, Mapping[str, FailureK
     return replace(cube, cells=cells), keys_of_failures(cube, facts)
 
 
-def _at_least(count: int, *, read: int, with_it: int, total: int) -> float:
-    """The chance that of `read` among `total`, `with_it` of which have it, so many or more do."""
-
-    def ways(of: int, some: int) -> float:
-        return lgamma(of + 1) - lgamma(some + 1) - lgamma(of - some + 1)
-
-    every = ways(total, read)
-    numbers = range(max(count, read + with_it - total), min(read, with_it) + 1)
-    return sum(exp(ways(with_it, n) + ways(total - with_it, read - n) - every) for n in numbers)
-
-
 def comparable(table: Table, count: BackendCount | None) -> Table:
     """The table with a column of servers in which those that are not named do no harm.
 
     Which attempts have a name depends on how far they came, and so do failures. So nothing is said
     of "every server but one" where some have none, and nothing of servers where many have none.
     """
-    if count is not None and count.sample:
-        kept = (one for one in table.columns if one.dimension is not Dimension.BACKEND)
-        return replace(table, columns=tuple(kept))
-    if count is None or not count.unnamed:
+    if count is None or not (count.sample or count.unnamed):
         return table
-    enough = count.named >= ENOUGH * (count.named + count.unnamed)
-    kept = (one for one in table.columns if enough or one.dimension is not Dimension.BACKEND)
-    columns = tuple(
-        Column(one.dimension, one.codes, one.values, partial=True)
-        if one.dimension is Dimension.BACKEND
-        else one
-        for one in kept
+    enough = not count.sample and count.named >= ENOUGH * (count.named + count.unnamed)
+    columns = (
+        replace(one, partial=True) if one.dimension is Dimension.BACKEND else one
+        for one in table.columns
+        if enough or one.dimension is not Dimension.BACKEND
     )
-    return replace(table, columns=columns)
+    return replace(table, columns=tuple(columns))
 
 
 # How many there are, counted from how often each of those that were seen came.
@@ -257,7 +248,7 @@ _NORMAL = 1.959964
 """Two-sided 95% quantile of the normal distribution."""
 _FEW = 3.0
 """Expected number of unseen below which their number is Poisson, else nearly normal."""
-MOST = 1_000_000
+MOST_SERVERS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,7 +277,7 @@ def richness(counts: Iterable[int]) -> Richness:
     spread = max(0.0, estimate * pairs - 1)
     high = low = seen
     high += 1
-    while high < MOST and _unlikely(high, seen, draws, spread) > _TAIL:
+    while high < MOST_SERVERS and _unlikely(high, seen, draws, spread) > _TAIL:
         low, high = high, 2 * high - seen
     while high - low > 1:
         middle = (low + high) // 2
@@ -347,7 +338,7 @@ def least_share(draws: int) -> float:
 
 SURE = 1e-3
 """Chance at which an order is no accident."""
-LEAST = 20
+LEAST_PAIRS = 20
 """Pairs of which something is said."""
 LEAST_EXPECTED = 5.0
 """Of two in a row at one server, or connections of a server."""
@@ -382,8 +373,10 @@ def balancing(rows: Sequence[Record]) -> Spread | None:
         if _decides(ordered, key, again):
             by = what
             break
-    mean = total / len(names)
-    unequal = mean >= LEAST_EXPECTED and _spread(names, mean) > 4.0
+    mean, free = total / len(names), len(names) - 1
+    statistic = sum((count - mean) ** 2 / mean for count in names.values())
+    # Four standard deviations of chi-square.
+    unequal = mean >= LEAST_EXPECTED and statistic - free > 4.0 * sqrt(2 * free)
     if not (by_turns or by or unequal):
         return None
     return Spread(
@@ -415,11 +408,104 @@ def _decides(rows: Sequence[Record], key: Callable[[Record], Hashable], again: f
             return False
         repeats += 1
     repeats -= len(met)
-    return len(met) > 1 and repeats >= LEAST and again**repeats <= SURE
+    return len(met) > 1 and repeats >= LEAST_PAIRS and again**repeats <= SURE
 
 
-def _spread(names: Counter[str], mean: float) -> float:
-    """How far the counts are from equal, in standard deviations of a chi-square statistic."""
-    free = len(names) - 1
-    statistic = sum((count - mean) ** 2 / mean for count in names.values())
-    return (statistic - free) / sqrt(2 * free)
+# What the resumption matrix says: how many groups of servers share sessions, and which one fails.
+#
+# A session is accepted by the servers that share its keys or its cache, and by no other. So the
+# part of the connections that accept a session is the share of its group. Of sessions that come
+# from connections drawn as they come, that part is the sum of the squared shares: one over it is
+# the number of groups, if they have equal shares, and less than their number if not.
+
+LEAST_OFFERS = 30
+"""Offers from which on something is said about all servers."""
+NEARLY_ALL = 0.98
+_Answers: TypeAlias = Mapping[int, Sequence[bool]]
+"""By session, whether each connection that was offered it accepted it."""
+
+
+def groups(matrix: ResumptionMatrix) -> ResumptionGroups:
+    """Count what was offered, accepted and refused."""
+    probes = matrix.probes
+    asked = [one for one in probes if one.offered is not None and one.resumed is not None]
+    full = [one for one in probes if one.resumed is False and one.offered is None]
+    refused_good = [one for one in asked if not one.resumed and not _origin(probes, one).failed]
+    drawn = [*full, *refused_good]
+    share = sum(one.failed for one in drawn) / len(drawn) if drawn else 0.0
+    answers = defaultdict[int, list[bool]](list), defaultdict[int, list[bool]](list)
+    for one in asked:
+        answers[_origin(probes, one).failed][one.offered or 0].append(bool(one.resumed))
+    good, failing = (
+        Offers(sum(map(len, those.values())), sum(map(sum, those.values()))) for those in answers
+    )
+    refusals = [one for one in asked if not one.resumed and _origin(probes, one).failed]
+    also = sum(one.failed for one in refusals)
+    named = [one for one in asked if not one.resumed and one.key is not None]
+    accepted, offered = failing.accepted + good.accepted, failing.offered + good.offered
+    met = [one.failed for one in probes if one.resumed is not None]
+    effective, low, high = _effective(answers[1], answers[0], sum(met) / len(met) if met else 0.0)
+    return ResumptionGroups(
+        tls_version=matrix.tls_version,
+        connections=len(probes),
+        failing=failing,
+        good=good,
+        refused_and_failed=also,
+        one_group=bool(
+            not also and failing.accepted >= 3 and (1 - share) ** len(refusals) <= UNLIKELY
+        ),
+        all_shared=offered >= LEAST_OFFERS and accepted >= NEARLY_ALL * offered,
+        same_key_refused=sum(one.key == _origin(probes, one).key for one in named),
+        effective=effective,
+        low=low,
+        high=high,
+    )
+
+
+def _effective(
+    failing: _Answers, good: _Answers, share: float
+) -> tuple[float | None, float | None, float | None]:
+    """How many groups with equal shares would accept as many sessions, and its interval.
+
+    Sessions of failing connections are offered more often than they come, so each kind counts by
+    its part of the connections. The interval is that of as many independent offers as have the
+    same variance.
+    """
+    share = share if failing else 0.0
+    parts = [(part, one) for part, one in ((share, failing), (1 - share, good)) if part]
+    if sum(map(len, failing.values())) + sum(map(len, good.values())) < LEAST_OFFERS or not all(
+        one for _, one in parts
+    ):
+        return None, None, None
+    accepted = sum(part * _share(one) for part, one in parts)
+    offers = 1 / sum(part * part / _independent(one) for part, one in parts)
+    if not accepted:
+        return None, None, None
+    low, high = exact_bounds(accepted * offers, offers, (1 - LEVEL) / 2)
+    return 1 / accepted, 1 / high, 1 / low
+
+
+def _share(answers: _Answers) -> float:
+    """The part of the offers that were accepted."""
+    return sum(map(sum, answers.values())) / sum(map(len, answers.values()))
+
+
+def _independent(answers: _Answers) -> float:
+    """How many independent offers these are worth.
+
+    Groups of unequal shares make some sessions accepted more often than others. Where these differ
+    by more than chance makes them (two standard errors), a session is one observation.
+    """
+    share, offers = _share(answers), sum(map(len, answers.values()))
+    chance = share * (1 - share) * offers
+    if not chance or len(answers) < 2:
+        return offers
+    varied = sum((sum(one) - share * len(one)) ** 2 for one in answers.values())
+    effect = varied / chance * len(answers) / (len(answers) - 1)
+    return offers / effect if effect > 1 + 2 * sqrt(2 / (len(answers) - 1)) else offers
+
+
+def _origin(probes: tuple[Probe, ...], one: Probe) -> Probe:
+    """The probe whose session it offered; itself where a damaged file names none that is there."""
+    place = one.offered
+    return probes[place] if place is not None and place < len(probes) else one

@@ -10,9 +10,8 @@ from typing import Any
 from stress.analysis.goals.evidence import assess, evidence_of
 from stress.analysis.goals.goal import Goal
 from stress.analysis.latency import before_tls, by_value, latency, retries
-from stress.analysis.proportions.binomial import detectable
+from stress.analysis.proportions.binomial import confidence_sequence, detectable
 from stress.analysis.proportions.estimate import Estimate, estimate
-from stress.analysis.proportions.sequence import confidence_sequence
 from stress.analysis.tally import RunCounts, count, counted_by, parted
 from stress.analysis.verdict import (
     NANOSECONDS,
@@ -27,7 +26,15 @@ from stress.model.claims import ClaimSet, FailureCount, FailureKeys, Untested, V
 from stress.model.plan import Address
 from stress.model.record import Record, RecordTable
 from stress.model.run import Cube, End, Run, RunFacts, SeenChain, cell_reader
-from stress.model.summary import Answer, Assertion, BackendCount, Interval, Quantiles, Spread
+from stress.model.summary import (
+    Answer,
+    Assertion,
+    BackendCount,
+    Interval,
+    Quantiles,
+    ResumptionGroups,
+    Spread,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +86,15 @@ class Findings:
     """The lowest failure rate that would have shown at least one failure, with 95% confidence."""
     records: RecordTable | None
     """The columns of records that are not ours; None: it was a run."""
+
+    @property
+    def resumption_groups(self) -> ResumptionGroups | None:
+        """What `--backends` found; None: it was not asked for."""
+        if self.facts.matrix is None:
+            return None
+        from stress.analysis.backends import groups  # noqa: PLC0415 - numpy
+
+        return groups(self.facts.matrix)
 
     @property
     def bound(self) -> float:

@@ -44,8 +44,8 @@ from stress.model.run import (
     RunFacts,
     SeenChain,
 )
-from stress.text.datetimes import time_of_day
 from stress.text.escape import printable
+from stress.text.units import time_of_day
 
 FEWEST_LEVELS, MOST_LEVELS = 3, 8
 """Levels of the offered rate between which thresholds are looked for."""
@@ -139,16 +139,16 @@ def table_of(run: Run, keep: Collection[str] | None = None) -> Table:
 
 def timed_table(recording: Recording, rows: Sequence[Record]) -> Table:
     """These attempts, each a row of its own in the same order, by what a cause may be told in."""
-    numbers = {chain.sha256: number for number, chain in recording.chains.items()}
+    numbers: dict[object, int] = {one.sha256: number for number, one in recording.chains.items()}
     begun, block_ns = recording.facts.started_ns, recording.block_ns
-    cells = []
+    of_cell, others = attrgetter(*CELL_FIELDS), attrgetter(*CELL_OTHERS)
+    chain, cells = CELL_FIELDS.index("chain"), []
     for one in rows:
-        known: Any = {name: getattr(one, name) for name in CELL_FIELDS}
-        known["chain"] = numbers.get(one.chain) if one.chain else None
-        others = tuple(getattr(one, name) for name in CELL_OTHERS)
+        known = list(of_cell(one))
+        known[chain] = numbers.get(known[chain])
         # A file from elsewhere may say that a block is shorter than it can be.
         block = min(max(0, one.due_ns - begun) // block_ns, MOST_BLOCKS - 1)
-        cells.append(Cell(block, count=1, others=others, **known))
+        cells.append(Cell._make((block, *known, 1, others(one))))
     own = _readings(recording.facts, recording.chains, recording.addresses, recording.cube)
     return tabulate(cells, own)
 

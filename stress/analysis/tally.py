@@ -6,6 +6,7 @@ from array import array
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any, TypeVar
 
 from stress.model.claims import FailureCount
@@ -147,9 +148,6 @@ def count(cells: Iterable[Cell]) -> RunCounts:
     ours: Counter[str] = Counter()
     stages: defaultdict[str, Counter[str]] = defaultdict(Counter)
     chains: defaultdict[str, Counter[int | None]] = defaultdict(Counter)
-    # Failures and attempts, by index.
-    addresses: defaultdict[int, list[int]] = defaultdict(lambda: [0, 0])
-    clients: defaultdict[int, list[int]] = defaultdict(lambda: [0, 0])
     good_chains: set[int | None] = set()
     versions: set[int | None] = set()
     completed = resumptions = offers = 0
@@ -164,25 +162,23 @@ def count(cells: Iterable[Cell]) -> RunCounts:
         resumptions += number if kind.resumed else 0
         offers += number if offered else 0
         versions.add(kind.tls_version)
-        for both in (addresses[kind.address], clients[kind.client]):
-            both[0] += number if side is Side.TARGET else 0
-            both[1] += number
         if side is Side.TARGET:
             stages[outcome][Stage(stage).label] += number
             chains[outcome][chain] += number
         else:
             good_chains.add(chain)
     categories = _ordered({name: seen.total() for name, seen in stages.items()})
+    addresses = dict(sorted(counted_by(own, attrgetter("address")).items()))
     return RunCounts(
-        attempts=sum(attempts for _, attempts in addresses.values()),
+        attempts=sum(one.attempts for one in addresses.values()),
         completed=completed,
         failures=sum(categories.values()),
         not_sent=ours.pop(NOT_SENT.name, 0),
         ours=dict(ours.most_common()),
         categories=categories,
         stages={name: _ordered(stages[name]) for name in categories},
-        addresses={index: FailureCount(*both) for index, both in sorted(addresses.items())},
-        clients={index: FailureCount(*both) for index, both in sorted(clients.items())},
+        addresses=addresses,
+        clients=dict(sorted(counted_by(own, attrgetter("client")).items())),
         chains={name: dict(seen) for name, seen in chains.items()},
         good_chains=frozenset(one for one in good_chains if one is not None),
         versions=frozenset(one for one in versions if one is not None),

@@ -22,6 +22,9 @@ Out = Annotated[
     typer.Option("--out", metavar="FILE", help="A file that does not exist yet. [default: stdout]"),
 ]
 
+_SHOWN = 5
+"""Vantages that are named."""
+
 
 def export(
     run: Run = None,
@@ -40,8 +43,8 @@ def export(
     """
     from stress.store import locate, open_run
     from stress.store.export import Format, export_run
-    from stress.text.escape import chosen, command
-    from stress.text.numbers import thousands
+    from stress.text.escape import chosen, command, printable
+    from stress.text.numbers import counted, thousands
     from stress.text.units import named
 
     form = named("--format", lambda text: chosen(Format, text), file_format)
@@ -54,10 +57,18 @@ def export(
         try:
             if form is not Format.HLOG and opened.elsewhere:
                 left, whole = thousands(opened.elsewhere), thousands(opened.recorded)
+                stayed = [one for one in opened.facts().vantages if one.rows]
+                places = [
+                    f"\n  {printable(f'{one.name}: on {one.host}: {one.rows}', 400)}"
+                    for one in stayed[:_SHOWN]
+                ]
+                if len(stayed) > _SHOWN:
+                    places.append(f"\n  and on {counted(len(stayed) - _SHOWN, 'other vantage')}")
                 again = command("merge", "A.db", "B.db")
                 console.print_message(
                     f"{left} of {whole} handshakes have no row here: those stayed where they were"
-                    f" made;\n  to have them all, merge the files that have them: {again}"
+                    f" made;{''.join(places)}"
+                    f"\n  to have them all, merge the files that have them: {again}"
                 )
             export_run(opened, form, out or sys.stdout.buffer)
             sys.stdout.flush()

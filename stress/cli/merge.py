@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -10,19 +9,11 @@ import typer
 from stress.cli import console
 from stress.cli.options import takes
 from stress.cli.output import EXIT_CODES, Output
-from stress.planning.request import FORMS, Request
+from stress.planning.request import FORMS, Request, Where
 from stress.runner.merge import merge as merge_files
 from stress.runner.run import RunLocation
 from stress.text.escape import chosen
 from stress.text.units import named
-
-
-class Where(StrEnum):
-    """Where the rows of good handshakes are."""
-
-    HERE = "here"
-    THERE = "there"
-
 
 Runs = Annotated[
     list[str],

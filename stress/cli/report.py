@@ -73,8 +73,7 @@ def report(
     from stress.runner.judge import Rejudgement
     from stress.runner.run import RunLocation
     from stress.store import locate
-    from stress.text.datetimes import moment
-    from stress.text.units import option
+    from stress.text.units import moment, option
 
     rejudgement = Rejudgement(
         tuple(assertion or ()),

@@ -77,10 +77,20 @@ def hellos_in(data: bytes) -> tuple[Sighting, ...]:
         UsageError: there is none; it says why, as far as the bytes show.
     """
     if not is_capture(data):
-        hello = _hello(data)
-        if hello is None:
-            raise _no_capture(data)
-        return (Sighting(hello),)
+        if hello := _hello(data):
+            return (Sighting(hello),)
+        if data[:2] == _GZIP:
+            raise UsageError("is compressed", "Unpack it first: gunzip FILE")
+        if HELLO_START.match(data):
+            raise UsageError(
+                f"contains the beginning of a ClientHello, but not all of it ({len(data):,} bytes)",
+                "Give all TLS records of the hello, or a capture.",
+            )
+        begin = data[:12].hex() or "nothing"
+        raise UsageError(
+            f"is neither a capture nor a ClientHello: {len(data):,} bytes, starting with {begin}",
+            "Give a pcap or pcapng file, or the bytes of one ClientHello.",
+        )
     capture, found, begun = read_capture(data), list[Sighting](), False
     sent = streams(capture.packets)
     for stream in sent:
@@ -132,22 +142,6 @@ def pick(sightings: Iterable[Sighting], name: str | None) -> tuple[Sighting, ...
             return chosen
     raise UsageError(
         f'--sni: no ClientHello in the file is for "{quoted(wanted)}"', did_you_mean(wanted, shown)
-    )
-
-
-def _no_capture(data: bytes) -> UsageError:
-    """Return why bytes that are no capture hold no hello."""
-    if data[:2] == _GZIP:
-        return UsageError("is compressed", "Unpack it first: gunzip FILE")
-    if HELLO_START.match(data):
-        return UsageError(
-            f"contains the beginning of a ClientHello, but not all of it ({len(data):,} bytes)",
-            "Give all TLS records of the hello, or a capture.",
-        )
-    begin = data[:12].hex() or "nothing"
-    return UsageError(
-        f"is neither a capture nor a ClientHello: {len(data):,} bytes, starting with {begin}",
-        "Give a pcap or pcapng file, or the bytes of one ClientHello.",
     )
 
 

@@ -29,9 +29,10 @@ from stress.model.plan import Client, Plan, ProxyScheme
 from stress.model.run import RunFacts, SeenChain
 from stress.model.summary import Summary
 from stress.model.transcript import Transcript
-from stress.text.datetimes import instant
 from stress.text.escape import printable
+from stress.text.numbers import some
 from stress.text.templates import template
+from stress.text.units import instant
 from stress.trust.reading.certificate import CertificateFacts, describe, name_of
 from stress.trust.reading.description import differs
 
@@ -124,6 +125,7 @@ def readme(facts: RunFacts, summary: Summary, cases: Sequence[Case], *, shared: 
         f"{source}, SNI {facts.plan.server_name or 'none'}.",
         cases=cases,
         shared=shared,
+        secrets=[one for one in facts.vantages if one.secrets],
         private=facts.plan.trust.private,
         chains=any(pair.failing.record.chain for case in cases for pair in case.pairs),
     )
@@ -183,9 +185,7 @@ def certificate_lines(facts: CertificateFacts) -> Iterator[tuple[str, str]]:
     yield "subject", facts.subject or "none"
     yield "issuer", facts.issuer or "none"
     if facts.sans:
-        more = len(facts.sans) - _MOST_NAMES
-        names = ", ".join(facts.sans[:_MOST_NAMES])
-        yield "names", f"{names} and {more} more" if more > 0 else names
+        yield "names", some(facts.sans, _MOST_NAMES)
     yield "valid", f"{instant(facts.not_before)} to {instant(facts.not_after)}"
     yield "serial", facts.serial
     yield "key", f"{facts.key}, signed with {facts.signature}"

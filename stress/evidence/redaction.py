@@ -135,6 +135,8 @@ class Mask:
                     one,
                     name=renamed.get(one.name, one.name),
                     host="",
+                    rows="",
+                    secrets="",
                     networks=tuple(
                         self._replacements[each]
                         for each in one.networks

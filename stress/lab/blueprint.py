@@ -131,7 +131,7 @@ class NodeSpec:
     faults: tuple[Fault, ...] = ()
     """The first one that fires decides."""
     starttls: StartTls | None = None
-    """The protocol in which clients ask it for TLS (`spoken.py`); None: TLS comes first."""
+    """The protocol in which clients ask it for TLS (`node.py`); None: TLS comes first."""
     signing_ns: int = 0
     """How long its one signer needs for each handshake; 0: as fast as the CPU."""
     number: int = 1

@@ -254,9 +254,9 @@ def start(
         place = _opened(folder, log, cleanup)
         site = Site(place, datetime.now(UTC), seed, pace)
         cleanup.callback(site.clear)
-        built = scenario.build(site)
+        processes, addresses, planted = scenario.build(site)
         children = []
-        for number, process in enumerate(built.processes, 1):
+        for number, process in enumerate(processes, 1):
             serving = replace(
                 process, temporary=folder is None, log=str(log.absolute()) if log else None
             )
@@ -271,8 +271,8 @@ def start(
         undo = cleanup.pop_all()
         return Farm(
             scenario,
-            built.addresses,
-            built.planted,
+            addresses,
+            planted,
             site.ca_file,
             tuple(children),
             undo,

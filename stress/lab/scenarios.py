@@ -47,15 +47,6 @@ class Planted:
 
 
 @dataclass(frozen=True, slots=True)
-class Built:
-    """A farm before it is started: its processes, and where clients connect."""
-
-    processes: tuple[Process, ...]
-    addresses: tuple[Address, ...]
-    planted: Planted
-
-
-@dataclass(frozen=True, slots=True)
 class Scenario:
     """A failure that the lab can reproduce; `scenarios.toml` explains the fields."""
 
@@ -77,8 +68,12 @@ class Scenario:
     limit_per_s: float | None = None
     one_port: bool = False
 
-    def build(self, site: Site) -> Built:
-        """Make the certificates and bind the addresses."""
+    def build(self, site: Site) -> tuple[tuple[Process, ...], tuple[Address, ...], Planted]:
+        """Make the certificates and bind the addresses.
+
+        Returns:
+            The processes to start, where clients connect, and what is wrong.
+        """
         listening = [pool.front for pool in self.pools]
         fronts = site.twins() if self.one_port else tuple(map(site.front, listening))
         addresses = tuple(dict.fromkeys(front.address for front in fronts))
@@ -94,21 +89,18 @@ class Scenario:
         windows_s = tuple((start * site.pace, end * site.pace) for start, end in self.windows_s)
         times = ", ".join(f"{start_s:g}-{end_s:g} s" for start_s, end_s in windows_s)
         where = (*self.dimensions, ("time", times)) if times else self.dimensions
-        return Built(
-            processes,
-            addresses,
-            Planted(
-                self.category,
-                self.share - sum(one.share for one in self.also),
-                tuple((one, text.format(**known, addresses=addresses)) for one, text in where),
-                self.sentence.format(**known, addresses=addresses),
-                self.also,
-                windows_s,
-                int(known["expiring"].expires.timestamp()) if "expiring" in known else None,
-                self.likely,
-                self.says,
-            ),
+        planted = Planted(
+            self.category,
+            self.share - sum(one.share for one in self.also),
+            tuple((one, text.format(**known, addresses=addresses)) for one, text in where),
+            self.sentence.format(**known, addresses=addresses),
+            self.also,
+            windows_s,
+            int(known["expiring"].expires.timestamp()) if "expiring" in known else None,
+            self.likely,
+            self.says,
         )
+        return processes, addresses, planted
 
 
 @cache

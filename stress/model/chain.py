@@ -43,7 +43,8 @@ class Refusal(StrEnum):
 
     NO = "no"
     SOMETIMES = "sometimes"
-    """It depends on what the client has cached or can fetch (AIA, remembered intermediates)."""
+    """It depends on what the client has cached or can fetch (AIA, remembered intermediates), or on
+    the version of TLS."""
     YES = "yes"
 
 

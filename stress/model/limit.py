@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+SLOW, SLOW_CONNECT, SLOW_ANSWER = "slow", "slow-connect", "slow-answer"
+"""Limiting factors (`Limit.gave_way`) for latency alone."""
+
 
 class Standing(StrEnum):
     """The result of a step."""

@@ -111,8 +111,14 @@ class Vantage:
     """How far its clock was ahead of the others'; None: not known, so nothing was corrected."""
     error_ns: int | None = None
     """Of the offset, plus or minus."""
+    rows: str = ""
+    """Path, on that machine, of the file that has all of its rows; empty: they came home."""
+    secrets: str = ""
+    """Path, on that machine, of the TLS secrets of its evidence; empty: they are with it."""
 
 
+WAS_LOST = " was lost ("
+"""How the doubt goes on, after the name, that a vantage sent no file home."""
 ONE_SOURCE = "one-source"
 """How the doubt begins that all load of a run came from one address."""
 
@@ -226,12 +232,22 @@ class RunFacts:
 
     @property
     def begun_ns(self) -> int:
-        """Unix time at which the first machine began.
+        """Unix time at which the first machine began, on the clock of all its other times.
 
         Time blocks count from `started_ns`, which may be earlier where runs were merged.
         """
-        begun = (one.started_ns - (one.offset_ns or 0) for one in self.vantages)
-        return min(begun, default=self.started_ns)
+        if not self.merged:
+            return self.started_ns
+        return min(one.started_ns - (one.offset_ns or 0) for one in self.vantages)
+
+    @property
+    def merged(self) -> bool:
+        """Whether its times are corrected to one clock, and its doubts have names.
+
+        The file of one part of a run names its vantage, too, and has the times of its own clock.
+        """
+        starts = [one.started_ns for one in self.vantages]
+        return bool(starts) and starts != [self.started_ns]
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,9 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from stress.clients.profiles import client_mix
-from stress.dialogues.credentials import IN_VARIABLE, VARIABLE, read_credentials
+from stress.dialogues.proxies import IN_VARIABLE, VARIABLE, read_credentials
 from stress.errors import UsageError
-from stress.handshake import Credentials, stack_for, stack_speaking
+from stress.handshake import factories, stack_speaking
 from stress.host.limits import Reaches, is_local
 from stress.model.plan import Close, Load, Plan, Proxy, ProxyScheme, Stack, StartTls, Target
 from stress.planning.addresses import Resolve
@@ -76,7 +76,7 @@ def connection_of(request: Request, target: Target) -> Plan:
             f"--identify asks by HTTP, and {plan.starttls} is spoken to this target",
             "Leave it out; the balancer's log names servers, too: tls-stress join RUN LOG.",
         )
-    check_stack(plan)
+    factories(plan)  # to check that each hello can be sent, with our certificate
     for client in clients:
         named(f"client {client.name}", policy_name, client.policy)
         # BoringSSL's binding keeps no TLS 1.3 tickets; such clients would silently never resume.
@@ -118,18 +118,6 @@ def _with_starttls(plan: Plan, word: str | None) -> Plan:
     if protocol is StartTls.MYSQL:
         notes.append(_MYSQL_COUNTS)
     return replace(plan, starttls=protocol, notes=(*plan.notes, *notes))
-
-
-def check_stack(plan: Plan) -> None:
-    """Check that its TLS stack can send the hello of each client, with our certificate.
-
-    Raises:
-        UsageError: it cannot, or the certificate and its key do not belong together.
-    """
-    certificate, key = plan.client_certificate, plan.client_key
-    both = Credentials(Path(certificate), Path(key)) if certificate and key else None
-    for client in plan.clients:
-        stack_for(client, plan.stack_of(client), server_name=plan.server_name, credentials=both)
 
 
 def stack_of(request: Request) -> Stack | None:
@@ -270,7 +258,12 @@ def read_proxy(text: str) -> Proxy:
     word, authority = found[1].lower(), found[2].removesuffix("/")
     known = {**{str(one): one for one in ProxyScheme}, **_ALIASES}
     if word not in known:
-        raise _unknown(word, known)
+        guess = nearest(word, known)
+        hint = f'Did you mean "{guess}"? {_FORMS}' if guess else _FORMS
+        if word == "https":
+            hint = "TLS to the proxy itself is not supported;"
+            hint += " most proxies take CONNECT by http:// too."
+        raise UsageError(f'the scheme "{quoted(word)}" is not supported', hint)
     scheme = known[word]
     if re.search(r"[/?#\\]", authority):
         raise UsageError(f'"{quoted(text)}" has a path or a query, which no proxy reads', _FORMS)
@@ -281,15 +274,6 @@ def read_proxy(text: str) -> Proxy:
             f"Many such proxies listen on {scheme.port}: --proxy {scheme}://{quoted(host)}:PORT",
         )
     return Proxy(scheme, literal(host) or host_name(host), port, "")
-
-
-def _unknown(word: str, known: dict[str, ProxyScheme]) -> UsageError:
-    if word == "https":
-        hint = "TLS to the proxy itself is not supported; most proxies take CONNECT by http:// too."
-    else:
-        guess = nearest(word, known)
-        hint = f'Did you mean "{guess}"? {_FORMS}' if guess else _FORMS
-    return UsageError(f'the scheme "{quoted(word)}" is not supported', hint)
 
 
 def proxy_of(

@@ -62,8 +62,13 @@ def allow(plan: Plan, consent: Collection[str], *, foreign: bool = False) -> Pla
     ]
     if not others:
         return plan
-    if consent:
-        return replace(plan, authorized=f"{'; '.join(consent)}, for {_covered(plan)}")
+    if consent:  # for the target, and the addresses that are connected to
+        covered = str(plan.target)
+        if not plan.target.literal:
+            covered += f" at {', '.join(map(str, plan.addresses[:3]))}"
+            covered += f" and {len(plan.addresses) - 3:,} more" if len(plan.addresses) > 3 else ""
+        covered += f" through the proxy {plan.proxy}" if plan.proxy else ""
+        return replace(plan, authorized=f"{'; '.join(consent)}, for {covered}")
     small = load.count is not None and load.count <= FREE_RATE
     paced = load if small or load.rate is not None else replace(load, rate=FREE_RATE)
     more = PROBES if plan.backends else 0
@@ -75,19 +80,6 @@ def allow(plan: Plan, consent: Collection[str], *, foreign: bool = False) -> Pla
     place = "a name that the proxy resolves" if others[0].family == "name" else place
     note = f"paced to {show_rate(FREE_RATE)}: more against {place} needs consent"
     return replace(plan, load=paced, notes=(*plan.notes, note))
-
-
-def _covered(plan: Plan) -> str:
-    """What the consent is about: the target, and the addresses that are connected to."""
-    if plan.target.literal:
-        return f"{plan.target}{_through(plan)}"
-    shown = [str(address) for address in plan.addresses[:3]]
-    more = f" and {len(plan.addresses) - 3:,} more" if len(plan.addresses) > 3 else ""
-    return f"{plan.target} at {', '.join(shown)}{more}{_through(plan)}"
-
-
-def _through(plan: Plan) -> str:
-    return f" through the proxy {plan.proxy}" if plan.proxy else ""
 
 
 def _asked(plan: Plan) -> Load:

@@ -13,6 +13,7 @@ from operator import attrgetter
 from secrets import randbits
 
 from stress.errors import UsageError
+from stress.handshake import factories
 from stress.host.addresses import is_loopback, is_public
 from stress.host.limits import Machine, raise_open_files, raise_open_files_fully
 from stress.model.plan import Address, Close, Keeping, Load, Plan, Replay
@@ -22,7 +23,6 @@ from stress.planning.connection_options import (
     authorization_of,
     authorized_again,
     check_headers,
-    check_stack,
     closing_of,
     connection_of,
     credentials_of,
@@ -341,7 +341,7 @@ def _again(plan: Plan, request: Request) -> Plan:
         )
     plan = replace(plan, client_certificate=certificate, client_key=key)
     plan = authorized_again(plan, request)
-    check_stack(plan)
+    factories(plan)  # to check that each hello can be sent, with our certificate
     plan = allow(plan, consents(request, None, plan.target.host))
     _open_files(plan.load)
     if plan.resolve_again_s is not None:

@@ -20,7 +20,7 @@ from typing import Any, Final, TypeVar
 from stress.model.plan import Arrivals, Close, Stack, StartTls, Sweep
 from stress.planning.option import Option, Section, ValueType, choice, later
 from stress.text import units
-from stress.text.datetimes import moment
+from stress.text.units import moment
 
 Read = TypeVar("Read")
 
@@ -30,6 +30,13 @@ _HOW_LONG, _WHICH_ADDRESSES, _CREDENTIALS = "how long", "which addresses", "whic
 _NONE = "none"
 _ANY_TIME = 2**31
 """A "now" for checking the form of `at`; planning reads it again with the true one."""
+
+
+class Where(StrEnum):
+    """Where something stays that a vantage made."""
+
+    HERE = "here"
+    THERE = "there"
 
 
 class ProxyProtocol(StrEnum):
@@ -177,14 +184,31 @@ class Request:
     )
     vantages: tuple[str, ...] = CONNECTION.repeated(
         "Make the run from this place, too, such as a host by ssh; repeatable. Count, rate and"
-        " concurrency are the totals of all. Needs the extra tls-stress[many].",
-        "NAME=ssh://[USER@]HOST[:PORT]|exec:COMMAND|local",
+        " concurrency are the totals of all. Needs the extra tls-stress[many] (tls-stress[dask]).",
+        "NAME=ssh://[USER@]HOST[:PORT]|exec:COMMAND|dask://HOST[:PORT][?workers=N]|local",
         name="vantage",
         read=later("planning.vantages.read_vantage"),
     )
     deploy: bool = CONNECTION.switch(
         "Install this release for the user of a --vantage that lacks it, into a folder of its own.",
         profile_key=False,
+    )
+    weights: tuple[str, ...] = CONNECTION.repeated(
+        "Give this --vantage so many times the load of one without a weight; repeatable. [default:"
+        " equal shares, as far as each machine can carry its own]",
+        "NAME=N",
+        name="weight",
+        read=later("planning.vantages.read_weight"),
+    )
+    rows: str | None = CONNECTION.option(
+        "Whether the row of each good handshake comes home from a --vantage, or stays there: then"
+        " little comes home, and the report says the same. [default: here]",
+        **choice(Where),
+    )
+    secrets: str | None = CONNECTION.option(
+        "Whether the TLS secrets of evidence come home from a --vantage with it, or stay there, in"
+        " a key log. [default: there]",
+        **choice(Where),
     )
     resolver: str | None = CONNECTION.option(
         "DNS server to query instead of the system resolver.",

@@ -10,7 +10,7 @@ from base64 import b64encode
 from collections.abc import Sequence
 from operator import attrgetter
 
-from stress.dialogues.credentials import IN_VARIABLE
+from stress.dialogues.proxies import IN_VARIABLE
 from stress.host.addresses import is_public
 from stress.model.claims import RunChange
 from stress.model.plan import Address, Close, Plan, StartTls

@@ -8,9 +8,8 @@ from pathlib import Path
 from stress.errors import UsageError
 from stress.model.plan import NO_POLICY, Trust
 from stress.planning.request import Request
-from stress.text.datetimes import moment
 from stress.text.escape import did_you_mean, quoted
-from stress.text.units import option
+from stress.text.units import moment, option
 
 
 def trust_of(request: Request, host: str, now: int) -> Trust:

@@ -64,8 +64,7 @@ class Failed:
             number, bound = as_number(value), as_number(self.values[0])
             assert bound is not None
             return None if number is None else _ORDERED[self.operator](number, bound)
-        found = any(_same(value, wanted) for wanted in self.values)
-        return found == (self.operator in {"=", "in"})
+        return any(_same(value, each) for each in self.values) == (self.operator in {"=", "in"})
 
 
 def parse_failed(text: str, columns: Sequence[str], *, more: bool = False) -> Failed:
@@ -88,7 +87,11 @@ def parse_failed(text: str, columns: Sequence[str], *, more: bool = False) -> Fa
     if known is None:
         raise no_column("--failed", splits[0][0], columns)
     column, sign, rest = known
-    values = tuple(_listed(rest)) if "in" in sign else (_unquoted(rest),)
+    values: tuple[str, ...] = (_unquoted(rest),)
+    if "in" in sign:
+        inner = rest[1:-1] if rest[:1] + rest[-1:] in {"()", "[]"} else rest
+        lists = csv.reader([inner.replace("'", '"')], skipinitialspace=True)
+        values = tuple(value.strip() for listed in lists for value in listed if value.strip())
     if sign in {"=", "!="} and rest.lower() in _EMPTY | {'""', "''"}:
         return Failed(text, column, "empty" if sign == "=" else "not empty")
     if not any(values):
@@ -140,9 +143,3 @@ def _splits(text: str) -> Iterator[tuple[str, str, str]]:
 
 def _unquoted(word: str) -> str:
     return word[1:-1] if len(word) > 1 and word[0] == word[-1] and word[0] in "\"'`" else word
-
-
-def _listed(rest: str) -> Iterator[str]:
-    inner = rest[1:-1] if rest[:1] + rest[-1:] in {"()", "[]"} else rest
-    for row in csv.reader([inner.replace("'", '"')], skipinitialspace=True):
-        yield from (value.strip() for value in row if value.strip())

@@ -8,7 +8,7 @@ from __future__ import annotations
 import gc
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
@@ -99,8 +99,14 @@ class _Reader:
     """Takes the rows of one file after the other."""
 
     def __init__(self, paths: Sequence[Path], choice: Choice) -> None:
-        self.choice, self.names = choice, _file_names(paths)
-        self.failed: Failed | None = None
+        twice = [path for path, times in Counter(paths).items() if times > 1]
+        if twice:
+            raise UsageError(f"{twice[0]} is named twice", "Its rows would count twice.")
+        names = Counter(path.name for path in paths)
+        self.choice = choice
+        self.names = {one: one.name if names[one.name] == 1 else str(one) for one in paths}
+        """A name for each file; where two would be alike, their paths."""
+        self.failed = Failed("", "", "never")
         self.ours = False
         self.time: str | None = None
         self.times = Times()
@@ -154,7 +160,6 @@ class _Reader:
             self.failed = parse_failed(text, columns, more=more)
         elif self.latencies is not None:
             self.failed = Failed("", self.latencies.column, "never")
-        assert self.failed is not None
         self.known = dict.fromkeys(columns)
         self.ours = ours and self.failed.column == "outcome"
         if not more:
@@ -171,7 +176,6 @@ class _Reader:
 
     def check_columns(self) -> None:
         """Raise unless every column that was named is there."""
-        assert self.failed is not None
         choice, columns = self.choice, list(self.known)
         for option, name in (
             ("--failed", self.failed.column),
@@ -186,7 +190,6 @@ class _Reader:
 
     def verdict(self, value: str | None) -> int:
         """0 good, from 1 on a kind of failure, -1 left out."""
-        assert self.failed is not None
         says = self.failed(value)
         if self.ours and value is not None and kind_of(value).side in {Side.OURS, Side.NOT_SENT}:
             return LEFT_OUT
@@ -238,7 +241,6 @@ class _Reader:
         self, columns: Mapping[str, Sequence[str | None]], nothing: Sequence[None]
     ) -> Iterator[tuple[list[Numbers], Numbers, str]]:
         """Outcomes, moments and weights: where they go, what they are, and what a negative is."""
-        assert self.failed is not None
         texts = columns.get(self.failed.column, nothing)
         if self.rows < PEEKED:
             shown = (text[:LONGEST_VALUE] if text else "(empty)" for text in islice(texts, PEEKED))
@@ -266,7 +268,6 @@ class _Reader:
 
     def wants(self, name: str) -> bool:
         """Whether a column may be a dimension."""
-        assert self.failed is not None
         if len(self.names) > 1 and name in {SOURCE, "file"}:
             return True
         if self.choice.dimensions:
@@ -337,7 +338,6 @@ class _Reader:
 
     def named(self, outcomes: Numbers) -> tuple[Bytes, tuple[str, ...]]:
         """The outcomes with few kinds of failures; the rare ones, or all of too many, are one."""
-        assert self.failed is not None
         names, sizes = list(self.kinds), np.bincount(outcomes, minlength=len(self.kinds))
         kinds = [kind for kind in range(1, len(names)) if sizes[kind]]
         kinds.sort(key=lambda kind: (-sizes[kind], names[kind]))
@@ -355,7 +355,6 @@ class _Reader:
 
     def check(self, outcomes: Bytes, weights: Numbers | None) -> None:
         """Raise unless times were times, and some rows failed and some did not."""
-        assert self.failed is not None
         rows, expression = len(outcomes), quoted(self.failed.text)
         failed = int(np.count_nonzero(outcomes))
         untimed, wrong = self.without["no time"], self.times.wrong
@@ -383,7 +382,6 @@ class _Reader:
 
     def source(self, attempts: int, columns: Sequence[RecordColumn]) -> RecordSource:
         """Where the rows come from."""
-        assert self.failed is not None
         return RecordSource(
             files=tuple(printable(name) for name in self.names.values()),
             failed=printable(self.failed.text),
@@ -436,15 +434,6 @@ def _weight(text: str | None) -> int:
     return int(number)
 
 
-def _file_names(paths: Sequence[Path]) -> Mapping[Path, str]:
-    """A name for each file; where two would be alike, their paths."""
-    twice = [path for path, times in Counter(paths).items() if times > 1]
-    if twice:
-        raise UsageError(f"{twice[0]} is named twice", "Its rows would count twice.")
-    names = Counter(path.name for path in paths)
-    return {path: path.name if names[path.name] == 1 else str(path) for path in paths}
-
-
 def _our_dimensions() -> Mapping[str, str]:
     """Columns of an export of ours -> the dimension that their values are of."""
     found = {"stage": "stage"}  # no dimension, but how far each attempt came
@@ -460,8 +449,8 @@ def spelled(column: RecordColumn) -> RecordColumn:
     flags = {str(one) for each in ATTRIBUTES if each.form is Form.FLAG for one in each.dimensions}
     if column.name not in flags:
         return column
-    spelled = tuple({"1": "yes", "0": "no"}.get(value, value) for value in column.values)
-    return RecordColumn(column.name, spelled, column.codes, column.distinct)
+    words = {"1": "yes", "0": "no"}
+    return replace(column, values=tuple(words.get(value, value) for value in column.values))
 
 
 def failing_sample(

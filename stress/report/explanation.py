@@ -83,18 +83,13 @@ def render_explanation(
         *(("Undecided:", sentence) for sentence in answer.leaves_open),
         *([("Possible:", ", ".join(answer.categories))] if answer.categories else []),
         *((f"{name}:", f"{_FAILS[view.fails]}; {view.reports}") for name, view in views.items()),
-        *_unread(answer),
-        ("Next step:", answer.command),
     ]
-    head = "".join(f"{line}\n" for line in lines)
-    return head + labelled_lines(rows, _COLUMN, width)
-
-
-def _unread(answer: Explanation) -> Iterable[tuple[str, str]]:
-    """What of the text does not count, in a label and words."""
     if answer.cut:
-        yield "Left out:", "the beginning: the text is too long to be read in full."
+        rows.append(("Left out:", "the beginning: the text is too long to be read in full."))
     number, line = answer.first_not_understood
     if answer.lines > 1 and number:
         share = f"{answer.not_understood:,} of {answer.lines:,} lines"
-        yield "Not understood:", f"{share}. The first, line {number:,}: {line}"
+        rows.append(("Not understood:", f"{share}. The first, line {number:,}: {line}"))
+    rows.append(("Next step:", answer.command))
+    head = "".join(f"{line}\n" for line in lines)
+    return head + labelled_lines(rows, _COLUMN, width)

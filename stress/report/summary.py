@@ -11,19 +11,11 @@ from stress.analysis.backends import Source, blocks_met, chains_met, source
 from stress.analysis.chains import chain_lines
 from stress.analysis.findings import Findings, Part, examine
 from stress.analysis.goals.goal import Goal
-from stress.analysis.matrix import groups
 from stress.analysis.proportions.binomial import clopper_pearson
 from stress.analysis.verdict import NANOSECONDS, policy_names
 from stress.model.claims import FailureCount
 from stress.model.run import Cube, Run
-from stress.model.summary import (
-    AddressLine,
-    BackendLine,
-    Failures,
-    RunLine,
-    Summary,
-    VantageLine,
-)
+from stress.model.summary import AddressLine, BackendLine, Failures, RunLine, Summary, VantageLine
 from stress.report.wording.causes import causes, unexplained
 from stress.report.wording.context import validity, with_commands
 from stress.report.wording.ten_lines import commands, experiments, headlines, record_headlines
@@ -83,7 +75,7 @@ def summarize(run: Run, *, goals: Sequence[Goal] = (), repairs: Sequence[str] = 
         vantages=tuple(_vantages(findings)),
         backend_count=findings.backend_count,
         balancing=findings.balancing,
-        resumption_groups=groups(facts.matrix) if facts.matrix else None,
+        resumption_groups=findings.resumption_groups,
         latency=findings.latency,
         validity=judged,
         assertions=findings.assertions,

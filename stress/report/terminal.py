@@ -412,7 +412,18 @@ def _table(
         pad_edge=False,
         padding=(0, 1),
     )
-    last, shown = len(headings) - 1, [[_written(cell) for cell in row] for row in rows]
+    last = len(headings) - 1
+    shown = [
+        [
+            numbers.percent(cell)
+            if isinstance(cell, float)
+            else numbers.thousands(cell)
+            if isinstance(cell, int)
+            else cell or "-"
+            for cell in row
+        ]
+        for row in rows
+    ]
     named = max((len(row[0]) for row in shown), default=0)
     for place, name in enumerate(headings):
         figures = 0 < place < last
@@ -424,12 +435,6 @@ def _table(
         cells = [text(cell) for cell in row]
         table.add_row(*cells[:last], Text("\n").join(cells[last:]))
     return table
-
-
-def _written(cell: Cell) -> str:
-    if isinstance(cell, float):
-        return numbers.percent(cell)
-    return numbers.thousands(cell) if isinstance(cell, int) else cell or "-"
 
 
 def _more(rows: int, one: str, many: str) -> str:

@@ -81,7 +81,7 @@ def read_first_part(request: Request, folder: Path) -> tuple[FirstPart, Plan]:
     with open_run(file) as before:
         facts = before.facts()
         refuse_records(facts, "there is nothing to continue")
-        if facts.vantages:
+        if facts.merged:
             raise UsageError(
                 f"the run {facts.name} is merged from {len(facts.vantages)} machines",
                 "Continue the run file of each machine, there, and merge them again.",
@@ -147,7 +147,8 @@ def plan_replay(
             raise UsageError(
                 f"cause {each.rank} of {facts.name} is seen {place(told)} only:"
                 " a replay from this machine would say nothing about it",
-                "Replay the run file of that machine, there, or make the run from there again.",
+                "Make the run from the same vantages again, and compare. A run that the machine"
+                " made for itself\ncan be replayed there.",
             )
     replay = replay_of(
         recorded,

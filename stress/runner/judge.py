@@ -51,8 +51,7 @@ def judge_chain(
     from stress.planning.targets import literal, reference_name  # noqa: PLC0415 - heavy
     from stress.planning.trust_options import policy_name  # noqa: PLC0415 - heavy
     from stress.report.judgement import Judgement  # noqa: PLC0415 - heavy
-    from stress.text.datetimes import moment  # noqa: PLC0415 - heavy
-    from stress.text.units import option  # noqa: PLC0415 - heavy
+    from stress.text.units import moment, option  # noqa: PLC0415 - heavy
     from stress.trust import Judge, load_anchors, open_stores, policy_names  # noqa: PLC0415 - heavy
     from stress.trust.policy import find_policy  # noqa: PLC0415 - heavy
 

@@ -15,6 +15,7 @@ from stress.errors import UsageError
 from stress.model.plan import Address, Load, Plan
 from stress.model.run import (
     ONE_SOURCE,
+    WAS_LOST,
     End,
     JoinedLog,
     Probe,
@@ -54,12 +55,8 @@ class _File:
 
     @property
     def merged(self) -> bool:
-        """Whether it is merged already, so that its times are corrected and its reasons have names.
-
-        The file of one vantage of a run names that vantage, too, and starts by its own clock.
-        """
-        starts = [one.started_ns for one in self.facts.vantages]
-        return bool(self.run.elsewhere or (starts and starts != [self.facts.started_ns]))
+        """Whether it is merged already."""
+        return bool(self.run.elsewhere or self.facts.merged)
 
     @property
     def ahead_ns(self) -> int:
@@ -81,7 +78,12 @@ class _File:
 
     @property
     def identity(self) -> list[tuple[int, str]]:
-        return sorted((one.started_ns, one.host) for one in self.vantages)
+        return sorted(map(_start, self.vantages))
+
+
+def _start(vantage: Vantage) -> tuple[int, str]:
+    """What tells one run from another."""
+    return vantage.started_ns, vantage.host
 
 
 def merge(
@@ -117,31 +119,30 @@ def merge(
             f"Name at least two: {command('merge', 'A.db', 'B.db')}",
         )
     with ExitStack() as stack:
-        files = sorted(_opened(words, location.folder, stack), key=lambda one: one.identity)
-        for other in files[1:]:
-            _refuse_other(files[0], other)
-        vantages = sorted(
-            (one for file in files for one in file.vantages),
-            key=lambda one: (one.started_ns, one.host),
-        )
-        _refuse_repeated(files, vantages)
+        given = sorted(_opened(words, location.folder, stack), key=lambda one: one.identity)
+        for other in given[1:]:
+            _refuse_other(given[0], other)
+        files = _once(given)
+        vantages = sorted((one for file in files for one in file.vantages), key=_start)
         plan = _whole([file.facts.plan for file in files])
         begun = datetime.fromtimestamp(min(file.begun_ns for file in files) / 1e9, UTC)
         name = default_name(plan.target.host, begun)
         path = location.reserve(name if doubts is not None else f"{name}-merged", notify)
+        reasons = _reasons(given, doubts or ())
         try:
-            _write(path, plan, files, vantages, doubts or (), thin=thin)
+            _write(path, plan, files, vantages, reasons, thin=thin)
         except BaseException:
             path.unlink(missing_ok=True)
             raise
     attempts = sum(file.facts.recorded for file in files)
-    machines = counted(len(vantages), "vantage")
-    with open_run(path) as run:
-        left = run.elsewhere
     rows = f"{thousands(attempts)} rows"
-    if left:
-        rows = f"{thousands(attempts)} handshakes, and rows of {thousands(attempts - left)} of them"
-    notify(f"{counted(len(files), 'run')} from {machines}: {rows}")
+    with open_run(path) as run:
+        if run.elsewhere:
+            there = thousands(attempts - run.elsewhere)
+            rows = f"{thousands(attempts)} handshakes, and rows of {there} of them"
+        elif thin:  # a report needs all rows of so few
+            rows += ", all of which stay in the new file: a report reads as many"
+    notify(f"{counted(len(files), 'run')} from {counted(len(vantages), 'vantage')}: {rows}")
     notify(f"run file: {path}")
     return path
 
@@ -151,7 +152,7 @@ def _write(
     plan: Plan,
     files: Sequence[_File],
     vantages: Sequence[Vantage],
-    doubts: Sequence[str],
+    reasons: Sequence[str],
     *,
     thin: bool,
 ) -> None:
@@ -159,7 +160,7 @@ def _write(
     from stress.store.merging import MergePart, MergeWriter, first_block_ns  # noqa: PLC0415 - heavy
 
     addresses = _distinct(address for file in files for address in file.addresses)
-    places = {(one.started_ns, one.host): place for place, one in enumerate(vantages)}
+    places = {_start(one): place for place, one in enumerate(vantages)}
     parts = [
         MergePart(
             file.run,
@@ -167,7 +168,7 @@ def _write(
             file.facts.started_ns - file.ahead_ns,
             [addresses.index(address) for address in file.addresses],
             [plan.sources.index(source) for source in file.facts.plan.sources],
-            [places[one.started_ns, one.host] for one in file.vantages],
+            [places[_start(one)] for one in file.vantages],
             len(plan.clients),
             file.ahead_ns,
             file.span_ns,
@@ -188,7 +189,7 @@ def _write(
     )
     try:
         writer.add_parts(addresses, parts, thin=thin)
-        writer.finish(_ending(files, addresses, doubts))
+        writer.finish(_ending(files, addresses, reasons))
     finally:
         writer.close()
 
@@ -244,10 +245,31 @@ def _vantage(run: RunFile, facts: RunFacts, given: str) -> Vantage:
     )
 
 
-def _refuse_repeated(files: Sequence[_File], vantages: Sequence[Vantage]) -> None:
-    """Raises UsageError where an attempt would be counted twice, or two vantages have one name."""
-    seen: dict[tuple[int, str], _File] = {}
+def _once(files: Sequence[_File]) -> Sequence[_File]:
+    """The files without those whose rows stayed there, where the others have all of these.
+
+    Raises:
+        UsageError: the others have only some of them; an attempt would be counted twice, or two
+            vantages have one name.
+    """
+    whole = {key for file in files if not file.run.elsewhere for key in file.identity}
+    kept = []
     for file in files:
+        known = whole.intersection(file.identity) if file.run.elsewhere else frozenset()
+        if known and len(known) < len(file.vantages):
+            missing = [one.name for one in file.vantages if _start(one) not in known]
+            names = ", ".join(missing[:_NAMED])
+            more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
+            raise UsageError(
+                f"{file.path} lacks rows that stayed where they were made, and the other files"
+                f" have those of some vantages only: {names}{more}: none",
+                "Fetch their files, too. The file of one vantage is a run file of its own, which"
+                " can be\nreported and exported by itself.",
+            )
+        if not known:
+            kept.append(file)
+    seen: dict[tuple[int, str], _File] = {}
+    for file in kept:
         for key in file.identity:
             if key in seen:
                 begun = datetime.fromtimestamp(key[0] / 1e9, UTC)
@@ -258,12 +280,14 @@ def _refuse_repeated(files: Sequence[_File], vantages: Sequence[Vantage]) -> Non
                     "Leave one of them out.",
                 )
             seen[key] = file
-    repeated = [name for name, n in Counter(one.name for one in vantages).items() if n > 1]
+    names_of = Counter(one.name for file in kept for one in file.vantages)
+    repeated = [name for name, n in names_of.items() if n > 1]
     if repeated:
         raise UsageError(
             f"two vantages are called {repeated[0]}",
             f"Name them: {command('merge', 'fra=A.db', 'nyc=B.db')}",
         )
+    return kept
 
 
 def _refuse_other(first: _File, other: _File) -> None:
@@ -349,7 +373,7 @@ def _distinct(values: Iterator[_T]) -> list[_T]:
     return list(dict.fromkeys(values))
 
 
-def _ending(files: Sequence[_File], addresses: Sequence[Address], doubts: Sequence[str]) -> RunEnd:
+def _ending(files: Sequence[_File], addresses: Sequence[Address], reasons: Sequence[str]) -> RunEnd:
     """The end mark of all parts together.
 
     A part that was lost makes nothing else invalid; it is named.
@@ -369,7 +393,7 @@ def _ending(files: Sequence[_File], addresses: Sequence[Address], doubts: Sequen
             for f, one in zip(files, facts, strict=True)
         ),
         started=sum(one.started for one in facts),
-        reasons=(*doubts, *_reasons(files, doubts)),
+        reasons=tuple(reasons),
         invalid=all(one.invalid for one in facts),
         lag_p99_ns=max(lags, default=None),
         stood_ns=min(one.stood_ns for one in facts),
@@ -411,31 +435,48 @@ def _version(files: Sequence[_File]) -> int | None:
     return min(counts, key=lambda version: (-counts[version], version), default=None)
 
 
-def _reasons(files: Sequence[_File], told_once: Sequence[str]) -> Iterator[str]:
-    """The doubts about each part, with its name; then what comes of their being many."""
+def _reasons(files: Sequence[_File], told_once: Sequence[str]) -> list[str]:
+    """What is to be told once; the doubts about each part, with its name; what comes of all."""
     version = _version(files)
     places = {(one.host, one.networks) for file in files for one in file.vantages}
+    by_start = sorted((one for file in files for one in file.vantages), key=_start)
+    vantages = {one.name: one for one in by_start}
+    told = {*told_once, *(each for file in files if file.merged for each in file.facts.reasons)}
+    found = list(told_once)
     for file in files:
         name = ", ".join(one.name for one in file.vantages)
         for reason in file.facts.reasons:
-            alone = reason.startswith(ONE_SOURCE) and len(places) > 1
-            if reason not in told_once and not alone:
-                yield reason if file.merged else f"{name}: {reason}"
+            own = reason.removeprefix(f"{name}: ")
+            lost, was_lost, _ = reason.partition(WAS_LOST)
+            if was_lost and lost in vantages:
+                found.append(f"{lost} was lost in the run, and its file was added later")
+            elif not (
+                (own in told and not file.merged)
+                or own in told_once
+                or (own.startswith(ONE_SOURCE) and len(places) > 1)
+                or reason.startswith(_ANSWERS)
+            ):
+                found.append(reason if file.merged else f"{name}: {reason}")
         matrix = file.facts.matrix
         if matrix is not None and matrix.tls_version != version:
-            yield f"{name}: its sessions are of another TLS version and left out of the groups"
+            found.append(
+                f"{name}: its sessions are of another TLS version and left out of the groups"
+            )
         if file.facts.end is End.UNFINISHED:
-            yield f"{name}: its run has no end mark, so it died or was still running"
-    vantages = [one for file in files for one in file.vantages]
-    answers = {one.answers for one in vantages}
-    if len(answers) > 1:
-        told = "; ".join(
-            f"{one.name} {', '.join(one.answers[:3]) or 'none'}" for one in vantages[:4]
+            found.append(f"{name}: its run has no end mark, so it died or was still running")
+    if len({one.answers for one in by_start}) > 1:
+        answers = [
+            f"{name} {', '.join(one.answers[:3]) or 'none'}" for name, one in vantages.items()
+        ]
+        found.append(f"{_ANSWERS}: {'; '.join(answers[:4])}")
+    if len({file.run.meta.get("anchors_sha256") for file in files}) > 1:
+        found.append(
+            "the trust stores of the machines differ, and so may their verdicts on one chain"
         )
-        yield f"DNS answers differ by vantage: {told}"
-    stores = {file.run.meta.get("anchors_sha256") for file in files if not file.merged}
-    if len(stores) > 1:
-        yield "the trust stores of the machines differ, and so may their verdicts on one chain"
+    return list(dict.fromkeys(found))
+
+
+_ANSWERS = "DNS answers differ by vantage"
 
 
 def _both(one: JoinedLog, other: JoinedLog) -> JoinedLog:

@@ -201,7 +201,7 @@ def observers_for(
         if display.stream is not None:
             observers.append(_progress_view(plan, display, display.stream, search, stack))
         if plan.goals and display.judges_goals:
-            from stress.analysis.goals.stopping_rule import StoppingRule  # noqa: PLC0415 - heavy
+            from stress.analysis.goals.evidence import StoppingRule  # noqa: PLC0415 - heavy
 
             observers.append(StoppingRule(plan.goals, plan.load.processes))
         yield observers

@@ -21,7 +21,7 @@ from stress.text.escape import command, printable
 from stress.text.numbers import counted, thousands
 
 if TYPE_CHECKING:
-    from stress.records.balancer_logs import LogFormat
+    from stress.records.joining import LogFormat
     from stress.records.reading import Choice
     from stress.store import RunFile
 
@@ -57,16 +57,11 @@ def isolate(
     records = read(paths, choice)
     if not records.source.time:  # then it is known by when it was read
         records = replace(records, started_ns=time_ns(), ended_ns=time_ns())
-    path = location.reserve(default_name(paths[0].stem, datetime.now(UTC)), notify)
     versions = {"tls-stress": stress.__version__, "python": platform.python_version()}
-    try:
+    with location.created(default_name(paths[0].stem, datetime.now(UTC)), notify) as path:
         write_records(
             path, records, assertions=assertions, versions=versions, host=socket.gethostname()
         )
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
-    notify(f"run file: {path}")
     return path
 
 
@@ -93,7 +88,7 @@ def join(
         UsageError: a log cannot be read, or is none of this balancer and this run.
         RunFileError: the run file is damaged.
     """
-    from stress.records.balancer_logs import chosen_format, recognised  # noqa: PLC0415 - heavy
+    from stress.records.joining import chosen_format, recognised  # noqa: PLC0415 - heavy
     from stress.store import RunWriter, open_run  # noqa: PLC0415 - heavy
     from stress.store.writer import copy_run  # noqa: PLC0415 - heavy
 
@@ -113,8 +108,7 @@ def join(
             )
         log_format = chosen_format(form) if form else recognised(logs)
         backends, result = _found(run, logs, log_format, nat=nat, notify=notify)
-        path = location.reserve(f"{facts.name}-joined", notify)
-        try:
+        with location.created(f"{facts.name}-joined", notify) as path:
             writer = RunWriter(
                 path,
                 facts.plan,
@@ -125,10 +119,6 @@ def join(
             )
             copy_run(run, writer, backends)
             writer.finish(_ending(facts, result))
-        except BaseException:
-            path.unlink(missing_ok=True)
-            raise
-    notify(f"run file: {path}")
     return path
 
 
@@ -159,8 +149,7 @@ def _found(
     """The backend of each attempt, by its place in the run, and how they were found."""
     import numpy as np  # noqa: PLC0415 - heavy
 
-    from stress.records.balancer_logs import read_logs  # noqa: PLC0415 - heavy
-    from stress.records.joining import by_port, by_time  # noqa: PLC0415 - heavy
+    from stress.records.joining import by_port, by_time, read_logs  # noqa: PLC0415 - heavy
 
     rows = [
         (place, one.started_ns, one.due_ns + one.total_ns, port)

@@ -66,6 +66,17 @@ class RunLocation:
             notify(f'the name "{name}" is taken; this run is "{path.stem}"')
         return path
 
+    @contextmanager
+    def created(self, default: str, notify: Callable[[str], None]) -> Iterator[Path]:
+        """As `reserve`; the file is removed again where it could not be written."""
+        path = self.reserve(default, notify)
+        try:
+            yield path
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+        notify(f"run file: {path}")
+
 
 @dataclass(frozen=True, slots=True)
 class VantagePart:
@@ -84,7 +95,7 @@ def prepare(request: Request) -> Plan:
     Raises:
         UsageError: something is wrong with it.
     """
-    from stress.analysis.goals.stopping_rule import check_ceiling, check_goals  # noqa: PLC0415 - heavy
+    from stress.analysis.goals.evidence import check_ceiling, check_goals  # noqa: PLC0415 - heavy
     from stress.planning.plan import plan_run  # noqa: PLC0415 - heavy
     from stress.planning.profile import filled  # noqa: PLC0415 - heavy
 
@@ -165,13 +176,16 @@ def _create(
 
     programs, whole, started_ns, stood_ns = versions(plan), plan, time_ns(), 0
     name = default_name(plan.target.host, datetime.now(UTC))
+    vantages: Sequence[Vantage] = ()
     if first_part is not None:
-        facts, stood_ns = first_part.facts, first_part.stood_ns
+        facts, stood_ns, vantages = first_part.facts, first_part.stood_ns, first_part.facts.vantages
         whole, started_ns, name = facts.plan, facts.started_ns, facts.name
     path = location.reserve(name, display.notify)
     first = plan.proxy.address if plan.proxy else plan.addresses[0]
     local = source_address(first.ip, first.port)
     host = f"{socket.gethostname()} ({local})" if local else socket.gethostname()
+    if part is not None:
+        vantages = (replace(part.vantage, host=host, started_ns=started_ns),)
     writer: RunWriter | None = None
     try:
         writer = RunWriter(
@@ -182,7 +196,7 @@ def _create(
             host=host,
             stood_ns=stood_ns,
             before=first_part.facts.started if first_part is not None else 0,
-            vantages=(replace(part.vantage, host=host, started_ns=started_ns),) if part else (),
+            vantages=vantages,
         )
         if first_part is not None:
             first_part.copy_to(writer)

@@ -154,9 +154,8 @@ class MergeWriter(RunWriter):
         for part in parts:
             copy_chains(part.run, self)
         attempts = sum(part.run.recorded for part in parts)
-        lots = LOTS
-        if thin or any(part.run.elsewhere for part in parts):
-            lots //= max(1, -(-attempts // good))
+        some = thin or any(part.run.elsewhere for part in parts)
+        lots = LOTS // (max(1, -(-attempts // good)) if some else 1)
         sources = [
             _Source(part, self._groups(part), self._details(part), _Place(place, len(parts)), lots)
             for place, part in enumerate(parts)
@@ -172,10 +171,12 @@ class MergeWriter(RunWriter):
             for transcript in source.part.run.transcripts():
                 self.add_transcripts([source.moved(transcript)])
                 self._make_durable()
+        # Anchors of the system are in no file, so their mark is taken over.
+        marks: dict[str, object] = {"anchors_sha256": parts[0].run.meta.get("anchors_sha256", "")}
         if self._elsewhere:
             firsts, lasts = zip(*(part.span_ns for part in parts), strict=True)
-            marks = {"attempts": attempts, "first_ns": min(firsts), "last_ns": max(lasts)}
-            self._write([(SET_META, [(name, str(value)) for name, value in marks.items()])])
+            marks |= {"attempts": attempts, "first_ns": min(firsts), "last_ns": max(lasts)}
+        self._write([(SET_META, list(marks.items()))])
 
     def _add_rows(self, rows: Rows, sources: Sequence[_Source], lots: int) -> None:
         """Count rows, as far as they are not counted, and write those that are kept."""
@@ -185,7 +186,7 @@ class MergeWriter(RunWriter):
         ids, places = np.divmod(columns.arrival, len(sources))
         new = ~np.array([source.counted for source in sources])[places]
         if new.any():
-            self._tally.add_arrays(_columns(rows[new]))
+            self._tally.add(_columns(rows[new]))
         failing = np.array([one in FAILURES for one in self._catalog.treatments])
         failed = failing[columns.attempt_group]
         if lots < LOTS:

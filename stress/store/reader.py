@@ -86,13 +86,17 @@ _COLUMNS |= {
 }
 _COLUMNS |= {each.name: f"{each.name}.value" for each in APART}
 _COLUMNS["chain"] = "chain.sha256"
+_APART_JOINS = "".join(
+    f"LEFT JOIN {each.name} ON {each.name}.arrival = attempt.arrival " for each in APART
+)
 _RECORDS = (
     f"SELECT {', '.join(f'{_COLUMNS[field]} AS {field}' for field in Record._fields)} "  # noqa: S608 - our names
     "FROM {rows} "
     "JOIN attempt_group ON attempt_group.id = attempt.attempt_group "
     "LEFT JOIN chain ON chain.id = attempt_group.chain "
     "LEFT JOIN detail ON detail.id = remark.detail "
-) + "".join(f"LEFT JOIN {each.name} ON {each.name}.arrival = attempt.arrival " for each in APART)
+    f"{_APART_JOINS}"
+)
 _ALL = _RECORDS.format(rows="attempt LEFT JOIN remark ON remark.arrival = attempt.arrival")
 _FAILURES = (
     _RECORDS.format(rows="remark JOIN attempt ON attempt.arrival = remark.arrival")
@@ -235,9 +239,9 @@ class RunFile:
     @cached_property
     def _vantages(self) -> tuple[Vantage, ...]:
         rows = self._all(
-            "SELECT id, name, host, started_ns, networks, versions, answers, offset_ns, error_ns "  # noqa: S608 - a number
-            f"FROM vantage ORDER BY id LIMIT {_MOST_VANTAGES + 1}",
-            tuple[int, Text, Text, Moment, str, str, str, Span | None, Span | None],
+            "SELECT id, name, host, started_ns, networks, versions, answers, offset_ns, error_ns, "  # noqa: S608 - a number
+            f"rows, secrets FROM vantage ORDER BY id LIMIT {_MOST_VANTAGES + 1}",
+            tuple[int, Text, Text, Moment, str, str, str, Span | None, Span | None, Text, Text],
         )
         check_numbers([number for number, *_ in rows])
         if len(rows) > _MOST_VANTAGES:
@@ -252,8 +256,22 @@ class RunFile:
                 decoded("vantage.answers", answers, tuple[str, ...]),
                 offset_ns,
                 error_ns,
+                there,
+                secrets,
             )
-            for _, name, host, started_ns, networks, versions, answers, offset_ns, error_ns in rows
+            for (
+                _,
+                name,
+                host,
+                started_ns,
+                networks,
+                versions,
+                answers,
+                offset_ns,
+                error_ns,
+                there,
+                secrets,
+            ) in rows
         )
 
     def addresses(self) -> Sequence[Address]:
@@ -507,14 +525,11 @@ class RunFile:
             names, sql = group_query()
             kind = _row_of(["group", *names], _RANGES | dict.fromkeys(text_columns(), Text))
             groups = {row[0]: row[1:] for row in self._all(sql, kind)}
-            joins = "".join(
-                f"LEFT JOIN {each.name} ON {each.name}.arrival = attempt.arrival " for each in APART
-            )
         own = [name for name in self.handshakes()[0] if name not in names]
         columns = ", ".join(f"ifnull({_COLUMNS[name]}, '')" for name in own)
         kinds = [_RANGES.get(name, Text if name == "detail" else Whole) | _EMPTY for name in own]
         rows = self._fetch(
-            f"SELECT {columns}, attempt_group FROM attempt {joins}"  # noqa: S608 - our names
+            f"SELECT {columns}, attempt_group FROM attempt {_APART_JOINS}"  # noqa: S608 - our names
             "LEFT JOIN remark ON remark.arrival = attempt.arrival "
             "LEFT JOIN detail ON detail.id = remark.detail",
             GenericAlias(tuple, (*kinds, Whole)),

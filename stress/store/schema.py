@@ -116,7 +116,7 @@ def read_as_current(connection: sqlite3.Connection) -> None:
         connection.execute(
             "CREATE TEMP VIEW vantage AS SELECT NULL AS id, NULL AS name, NULL AS host, NULL AS "
             "started_ns, NULL AS networks, NULL AS versions, NULL AS answers, NULL AS offset_ns, "
-            "NULL AS error_ns WHERE 0"
+            "NULL AS error_ns, NULL AS rows, NULL AS secrets WHERE 0"
         )
     if "versions" not in {row[1] for row in connection.execute("PRAGMA main.table_info(finding)")}:
         connection.execute(
@@ -254,6 +254,8 @@ def vantage_row(vantage: Vantage) -> tuple[object, ...]:
         *(msgspec.json.encode(each).decode() for each in lists),
         vantage.offset_ns,
         vantage.error_ns,
+        vantage.rows,
+        vantage.secrets,
     )
 
 

@@ -45,7 +45,9 @@ CREATE TABLE vantage ( -- Machines whose runs were merged; empty: all attempts c
   versions TEXT NOT NULL,     -- JSON: tool, Python, TLS libraries, kernel
   answers TEXT NOT NULL,      -- JSON list: addresses of the target by its DNS at the start
   offset_ns INTEGER,          -- how far its clock was ahead; NULL: unknown, nothing was corrected
-  error_ns INTEGER            -- of offset_ns, plus or minus
+  error_ns INTEGER,           -- of offset_ns, plus or minus
+  rows TEXT NOT NULL,         -- path there of the file with all rows of its attempts; empty: none
+  secrets TEXT NOT NULL       -- path there of the TLS secrets of its evidence; empty: none
 );
 
 CREATE TABLE client ( -- Client profiles of the run.

@@ -4,39 +4,26 @@ The writer counts what it writes; the reader counts what it finds uncounted, wit
 over the same rows, so both agree by construction.
 
 Everything is done a batch at a time and column by column, because the budget for a row is two
-microseconds. A batch whose attempts are all counted alike and fall into one block is counted whole;
-any other is split into parts for which that holds. The code is dense for that reason alone.
+microseconds: by numpy, which a process imports with its first batch.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from itertools import compress, product
-from operator import sub
+from itertools import product
 from types import GenericAlias
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, get_args, get_type_hints
 
 from stress.measure import Histogram, Packed
-from stress.model.run import (
-    MOST_BLOCKS,
-    HistogramRow,
-    Phase,
-    PortCount,
-)
+from stress.model.run import MOST_BLOCKS, HistogramRow, Phase, PortCount
 from stress.store.catalog import FAILURES, Treatment
-from stress.store.opening import (
-    Port,
-    Span,
-    Whole,
-)
+from stress.store.opening import Port, Span, Whole
 from stress.store.schema import FIRST_BLOCK_NS
 
 LATENCY_MOST_BLOCKS = 64
 """Blocks that have histograms; where there would be more, their width doubles."""
 _OPEN_BLOCKS = 2
-_WORTH_ARRAYS = 5_000
-"""Rows of a batch from which on numpy counts faster."""
 WHOLE_RUN = -1
 """The block number that stands for the whole run."""
 
@@ -170,10 +157,6 @@ class Columns(NamedTuple):
         """Transpose them back."""
         return list(zip(*self, strict=True))
 
-    def where(self, chosen: Sequence[bool]) -> Columns:
-        """The rows that are chosen."""
-        return Columns._make(list(compress(column, chosen)) for column in self)
-
 
 _TYPES = get_type_hints(Columns, include_extras=True).values()
 _KINDS_OF: Any = [get_args(kind)[0] for kind in _TYPES]
@@ -208,7 +191,7 @@ def merged_cells(
     blocks: Integers, groups: Integers, counts: Integers
 ) -> tuple[Integers, Integers, Integers]:
     """The same cells with one for each block and group, in their order."""
-    import numpy as np  # noqa: PLC0415 - as in `Tally.add_arrays`
+    import numpy as np  # noqa: PLC0415 - as in `Tally.add`
 
     width = int(groups.max(initial=0)) + 1
     codes, place = np.unique(blocks * width + groups, return_inverse=True)
@@ -229,8 +212,7 @@ class Tally:
         self._treatments = treatments
         self.block_ns = block_ns
         """Width of the cube's blocks; only ever doubles."""
-        self._few: Counter[tuple[int, int]] = Counter()
-        self._many: list[Integers] = []
+        self._cells: list[Integers] = []
         self.first: list[int] = []
         """Earliest start by group, from the start of the run; `NEVER` before the first."""
         self.last: list[int] = []
@@ -244,50 +226,23 @@ class Tally:
     @property
     def waiting(self) -> int:
         """How many cells `take_cells` would give, or some more."""
-        return len(self._few) + sum(map(len, self._many))
+        return sum(map(len, self._cells))
 
-    def take_cells(self) -> Sequence[Sequence[int]]:
+    def take_cells(self) -> list[list[int]]:
         """Attempts by block and group since the last time: rows of these three, in their order."""
-        cells: Sequence[Sequence[int]] = sorted((*key, n) for key, n in self._few.items())
-        if self._many:
-            import numpy as np  # noqa: PLC0415 - as in `add_arrays`
+        import numpy as np  # noqa: PLC0415 - as in `add`
 
-            rows = np.array(cells, np.int64).reshape(-1, 3)
-            cells = np.column_stack(merged_cells(*np.concatenate([rows, *self._many]).T)).tolist()
-        self._few.clear()
-        self._many.clear()
+        if not self._cells:
+            return []
+        cells: list[list[int]] = np.column_stack(
+            merged_cells(*np.concatenate(self._cells).T)
+        ).tolist()
+        self._cells.clear()
         return cells
 
     def add(self, columns: Columns) -> None:
-        """Count a batch of at least one row; a large one is counted by numpy, with one result."""
-        if len(columns.due) >= _WORTH_ARRAYS:
-            self.add_arrays(columns)
-            return
-        dues = [max(0, due) for due in columns.due]
-        while max(dues) // self.block_ns >= MOST_BLOCKS:
-            self._widen()
-        blocks = [due // self.block_ns for due in dues]
-        self._few.update(zip(blocks, columns.attempt_group, strict=True))
-        first, last = self.first, self.last
-        missing = len(self._treatments) - len(first)
-        first.extend([NEVER] * missing)
-        last.extend([-NEVER] * missing)
-        for group, due, late in zip(columns.attempt_group, columns.due, columns.late, strict=True):
-            start = due + late
-            last[group] = max(last[group], start)
-            first[group] = min(first[group], start)
-        for (block, treatment), rows in self._parts(columns, dues):
-            if treatment not in {Treatment.LEFT_OUT, Treatment.WAITED}:
-                ports = [port for port in rows.port if port is not None]
-                self.ports.update(ports)
-                if treatment in FAILURES:
-                    self.failed_ports.update(ports)
-            attempts = list(map(sub, rows.total, rows.late))
-            self._count_latency(treatment, block, rows, attempts)
-
-    def add_arrays(self, columns: Columns) -> None:
-        """Count a batch, also one of arrays."""
-        import numpy as np  # noqa: PLC0415 - heavy, and a run itself does without
+        """Count a batch of at least one row; its columns may be arrays."""
+        import numpy as np  # noqa: PLC0415 - heavy, and not all that read a run count anything
 
         # As floating point, None is NaN, and numbers below 2**53 are exact.
         durations = {name: np.array(getattr(columns, name), np.float64) for name in _COUNTED}
@@ -300,7 +255,7 @@ class Tally:
         while latest // self.block_ns >= MOST_BLOCKS:
             self._widen()
         codes, counts = np.unique(dues // self.block_ns * most + groups, return_counts=True)
-        self._many.append(np.column_stack([*np.divmod(codes, most), counts]))
+        self._cells.append(np.column_stack([*np.divmod(codes, most), counts]))
         self._spans(groups, starts + durations["late"].astype(np.int64))
         self.latency.block_of(latest)  # widens the blocks to fit
         kinds = np.array(self._treatments, np.int64)[groups]
@@ -311,11 +266,7 @@ class Tally:
             found = {name: array[chosen] for name, array in durations.items()}
             rows: Any = columns._replace(**found)
             if treatment not in {Treatment.LEFT_OUT, Treatment.WAITED}:
-                numbers = rows.port[~np.isnan(rows.port)].astype(np.int64)
-                pairs = zip(
-                    *(each.tolist() for each in np.unique(numbers, return_counts=True)), strict=True
-                )
-                ports = dict(pairs)
+                ports = rows.port[~np.isnan(rows.port)].astype(np.int64).tolist()
                 self.ports.update(ports)
                 if treatment in FAILURES:
                     self.failed_ports.update(ports)
@@ -344,7 +295,7 @@ class Tally:
         ):
             self._widen()
         columns = (begins // self.block_ns, groups[sums.groups], sums.counts)
-        self._many.append(np.column_stack(columns))
+        self._cells.append(np.column_stack(columns))
         met = np.flatnonzero((sums.first != ABSENT) & (sums.last != ABSENT))
         for starts in (sums.first, sums.last):
             self._spans(groups[met], starts[met] - origin_ns)
@@ -371,28 +322,9 @@ class Tally:
             self.last[group] = max(self.last[group], high)
 
     def _widen(self) -> None:
-        few: Counter[tuple[int, int]] = Counter()
-        for (block, group), count in self._few.items():
-            few[block // 2, group] += count
-        self._few = few
-        for cells in self._many:
+        for cells in self._cells:
             cells[:, 0] //= 2
         self.block_ns *= 2
-
-    def _parts(
-        self, columns: Columns, dues: Sequence[int]
-    ) -> Iterator[tuple[tuple[int, Treatment], Columns]]:
-        """The batch by blocks of latency and by treatment: often one, of all rows."""
-        self.latency.block_of(max(dues))  # widens the blocks to fit
-        width, treatments = self.latency.block_ns, self._treatments
-        keys = [
-            (due // width, treatments[group])
-            for due, group in zip(dues, columns.attempt_group, strict=True)
-        ]
-        present = sorted(set(keys))
-        for key in present:
-            alike = len(present) == 1
-            yield key, columns if alike else columns.where([other == key for other in keys])
 
     def _count_latency(
         self, treatment: Treatment, block: int, rows: Columns, attempts: Durations

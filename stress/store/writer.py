@@ -14,6 +14,8 @@ What holds here, and what is subtle:
 
 from __future__ import annotations
 
+import os
+import sqlite3
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -39,6 +41,7 @@ from stress.store.schema import (
     FIRST_BLOCK_NS,
     WORTH_KEEPING,
     create_file,
+    decode_transcript,
     encode_transcript,
     insert_into,
     vantage_row,
@@ -59,7 +62,7 @@ _MERGE_CELLS = (
 
 
 class RunWriter:
-    """Stores what the engine saw in a run file; a `stress.model.sink.Sink`.
+    """Stores what the engine saw in a run file; a `stress.model.observer.Sink`.
 
     Args:
         path: of the new file: a name got from `reserve`, or a file that does not exist.
@@ -88,6 +91,8 @@ class RunWriter:
         before: int = 0,
         vantages: Sequence[Vantage] = (),
     ) -> None:
+        import numpy as np  # noqa: F401, PLC0415 - to count with: now, and not while others wait
+
         connection = create_file(
             path, plan, started_ns=started_ns, versions=versions, host=host, stood_ns=stood_ns
         )
@@ -104,7 +109,7 @@ class RunWriter:
         self._started = 0
         self._closed = False
         rows = [(index, *vantage_row(vantage)) for index, vantage in enumerate(vantages)]
-        self._write([(insert_into("vantage", 9), rows)])
+        self._write([(insert_into("vantage", 11), rows)])
 
     @property
     def taken(self) -> int:
@@ -291,6 +296,53 @@ class RunWriter:
             ("UPDATE attempt_group SET first_ns = ?, last_ns = ? WHERE id = ?", spans),
             (SET_META, marks),
         ]
+
+
+def leave_behind(path: Path, *, rows: Path | None, secrets: Path | None) -> None:
+    """Note in the finished file of one vantage what does not travel with it.
+
+    Args:
+        path: of the file that will travel.
+        rows: the file with all rows of its attempts; None: this one has them.
+        secrets: a new file, which gets the TLS secrets of its evidence, as lines of a key log
+            (draft-ietf-tls-keylogfile); it is not made where there are none. None: they travel.
+
+    Raises:
+        RecordError: one of both files could not be written.
+    """
+    connection = sqlite3.connect(path, isolation_level=None)
+    journal = Journal(path, connection)
+    try:
+        connection.execute("PRAGMA secure_delete = ON")  # nothing may stay in what becomes free
+        changed: list[tuple[object, ...]] = []
+        lines: list[str] = []
+        if secrets is not None:
+            for number, blob in connection.execute("SELECT id, transcript FROM evidence"):
+                transcript = decode_transcript(blob)
+                lines += transcript.secrets
+                changed.append((encode_transcript(replace(transcript, secrets=())), number))
+        if secrets is not None and lines:
+            with os.fdopen(os.open(secrets, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as f:
+                f.writelines(f"{line}\n" for line in lines)
+        statements: list[Statement] = [("UPDATE vantage SET rows = ?", [(str(rows or ""),)])]
+        if lines:
+            statements += [
+                ("UPDATE vantage SET secrets = ?", [(str(secrets),)]),
+                ("UPDATE evidence SET transcript = ? WHERE id = ?", changed),
+            ]
+        try:
+            journal.write(statements)
+            journal.commit()
+        except RecordError:  # a full disk has no room for what could be undone
+            journal.trust_the_machine()
+            journal.commit()
+    except OSError as error:
+        why = f"cannot write {secrets}: {error.strerror}"
+        raise RecordError(why, "Free some space there.") from error
+    except sqlite3.Error as error:
+        raise RecordError(f"the run file {path} cannot be read again: {error}") from error
+    finally:
+        journal.close()
 
 
 # Resume: copy an interrupted run into a new file and append.

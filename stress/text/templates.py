@@ -64,13 +64,12 @@ def template(
         "rate": numbers.rate,
         "seconds": numbers.seconds,
         "shell": shell_line,
-        **{name: partial(_harmless, each) for name, each in filters.items()},
+        **{
+            name: partial(lambda shown, *values: markup(shown(*values)), each)
+            for name, each in filters.items()
+        },
     }
     return environment.from_string(read_part(package, name))
-
-
-def _harmless(shown: Callable[..., str], *values: Any) -> Any:
-    return markup(shown(*values))
 
 
 def markup(text: str) -> Any:

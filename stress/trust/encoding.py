@@ -38,7 +38,7 @@ from stress.trust.reading.der import (
     single,
 )
 from stress.trust.reading.extension import GeneralNames
-from stress.trust.reading.java import undecodable
+from stress.trust.reading.java import doubled, undecodable
 from stress.trust.reading.key import KeyKind, is_point
 
 _WITH_NULL = re.compile(rb"\x30\x0c\x06\x08\x2a\x86\x48\xce\x3d\x04\x03[\x02-\x04]\x05\0")
@@ -59,6 +59,10 @@ class EncodingSettings(Settings, frozen=True):
     """Only what is on a path is read, and the leaf."""
     most_certificates: int = 1_000
     """That are sent."""
+    read_anchors: bool = False
+    """An anchor that was not sent is read like what was sent."""
+    broken_anchors: bool = True
+    """An anchor with one of the broken parts is in the store all the same."""
     any_anchor_key: bool = False
     """An anchor is read whatever its key is."""
     strict_except: tuple[str, ...] = ()
@@ -74,7 +78,8 @@ class EncodingSettings(Settings, frozen=True):
     filled: tuple[str, ...] = ()
     """Extensions whose value must not be empty, whether it is decoded or not."""
     late_parts: tuple[str, ...] = ()
-    """Those of them that are read only when the certificate is checked (check `late-part`)."""
+    """Those of them that are read only when the certificate is checked (check `late-part`); the
+    others before all else (check `unreadable`)."""
     undecodable_leaf: Mapping[str, str] = {}
     """Extensions of the leaf that are refused when they cannot be decoded, although they are not
     critical, and the check that comes upon them."""
@@ -84,11 +89,17 @@ def takes(policy: Policy, anchor: CertificateFacts) -> bool:
     """Whether the client reads this anchor of its store; one that it cannot read it leaves out."""
     settings = policy.settings(EncodingSettings)
     reader = settings.reader
+    parts = set(settings.broken_parts) - set(settings.late_parts)
+    parts -= {"public key", "EC point"} if settings.any_anchor_key else set()
+    if not settings.broken_anchors and not anchor.broken.isdisjoint(parts):
+        return False
     if reader == "java":
         decodes = anchor.critical_extensions.isdisjoint(undecodable(anchor))
         return decodes and anchor.public_key.curve != "explicit"
-    ignored = ("public key:",) if settings.any_anchor_key else ()
-    return reader != "go" or all(one.startswith(ignored) for one in strict_problems(anchor))
+    ignored = (*settings.strict_except, *(("public key:",) if settings.any_anchor_key else ()))
+    return reader != "go" or all(
+        one.startswith(ignored) or one.endswith(ignored) for one in strict_problems(anchor)
+    )
 
 
 def encoding_findings(sent: tuple[CertificateFacts, ...], policy: Policy) -> Iterator[Finding]:
@@ -102,37 +113,46 @@ def encoding_findings(sent: tuple[CertificateFacts, ...], policy: Policy) -> Ite
             refusal = Refusal.YES if position == 0 else settings.unreadable_issuer
             refusal = refusal if facts.der or refusal is Refusal.YES else settings.empty_entry
             detail = f"cannot be parsed: {printable(facts.unreadable, 80)}"
-            yield Finding(Category.MALFORMED_CERTIFICATE, position, detail, refusal)
+            wrong = Category.MALFORMED_CERTIFICATE
+            yield Finding(wrong, position, detail, refusal, check="unreadable")
             continue
-        parts = set(settings.broken_parts)
-        own = settings.broken_issuer_parts if position else settings.broken_leaf_parts
-        parts.update(own)
-        if settings.reader == "java":
-            yield from _undecodable(facts, position, settings)
-            if not facts.subject_name.normal and "subjectAltName" not in facts.critical_extensions:
-                detail = "an empty subject needs a critical subjectAltName"
-                yield Finding(Category.MALFORMED_CERTIFICATE, position, detail)
-        if "duplicates" in settings.broken_parts and facts.duplicates:
-            detail = f"extension {printable(facts.duplicates[0], 60)} appears twice"
+        yield from certificate_findings(facts, position, policy)
+
+
+def certificate_findings(
+    facts: CertificateFacts, position: int | None, policy: Policy
+) -> Iterator[Finding]:
+    """Parts of one readable certificate that cannot be decoded."""
+    settings = policy.settings(EncodingSettings)
+    parts = set(settings.broken_parts)
+    own = settings.broken_leaf_parts if position == 0 else settings.broken_issuer_parts
+    parts.update(own)
+    if settings.reader == "java":
+        yield from _undecodable(facts, position, settings)
+        if not facts.subject_name.normal and "subjectAltName" not in facts.critical_extensions:
+            detail = "an empty subject needs a critical subjectAltName"
             yield Finding(Category.MALFORMED_CERTIFICATE, position, detail)
-        strict = [
-            one
-            for one in (
-                strict_problems(facts) if settings.reader == "go" or settings.strict_parts else ()
-            )
-            if not settings.strict_parts or one.partition(":")[0] in settings.strict_parts
-            if position or one.partition(":")[0] not in settings.broken_issuer_parts
-            if not one.startswith(settings.strict_except)
-            and not one.endswith(settings.strict_except)
-        ]
-        more = [one for one in _odd_forms(facts, settings) if one.partition(":")[0] in parts]
-        for problem in dict.fromkeys([*facts.problems, *more, *strict]):
-            part = problem.partition(":")[0]
-            refuses = problem in strict or part in parts
-            refusal = Refusal.YES if refuses else Refusal.NO
-            detail = f"has an odd part: {printable(problem, 90)}"
-            late = "late-part" if part in settings.late_parts else ""
-            yield Finding(Category.MALFORMED_CERTIFICATE, position, detail, refusal, check=late)
+    duplicates = doubled(facts) if settings.reader == "java" else facts.duplicates
+    if "duplicates" in settings.broken_parts and duplicates:
+        detail = f"extension {printable(duplicates[0], 60)} appears twice"
+        yield Finding(Category.MALFORMED_CERTIFICATE, position, detail)
+    strict = [
+        one
+        for one in (
+            strict_problems(facts) if settings.reader == "go" or settings.strict_parts else ()
+        )
+        if not settings.strict_parts or one.partition(":")[0] in settings.strict_parts
+        if position != 0 or one.partition(":")[0] not in settings.broken_issuer_parts
+        if not one.startswith(settings.strict_except) and not one.endswith(settings.strict_except)
+    ]
+    more = [one for one in _odd_forms(facts, settings) if one.partition(":")[0] in parts]
+    for problem in dict.fromkeys([*facts.problems, *more, *strict]):
+        part = problem.partition(":")[0]
+        refuses = problem in strict or part in parts
+        refusal = Refusal.YES if refuses else Refusal.NO
+        detail = f"has an odd part: {printable(problem, 90)}"
+        late = "late-part" if part in settings.late_parts else "unreadable"
+        yield Finding(Category.MALFORMED_CERTIFICATE, position, detail, refusal, check=late)
 
 
 def _odd_forms(facts: CertificateFacts, settings: EncodingSettings) -> Iterator[str]:
@@ -150,11 +170,13 @@ def _odd_forms(facts: CertificateFacts, settings: EncodingSettings) -> Iterator[
         "extension value: empty": any(
             not one.value and named(one.oid) in settings.filled for one in facts.extensions
         ),
+        "basicConstraints octets: a path length over 127": (facts.path_length or 0) > 127,
         "subjectAltName size: no name": facts.alternative_names == GeneralNames(),
         "basicConstraints size: a path length over 255": (facts.path_length or 0) > 255,
         "signature algorithm form: ECDSA with parameters": bool(_WITH_NULL.search(facts.der)),
         "subject name form: empty, and the subjectAltName is not critical": (
             not facts.subject_name.normal
+            and bool(facts.subject_name.der)
             and "subjectAltName" in facts.named_extensions - facts.critical_extensions
         ),
         "validity order: it ends before it begins": facts.not_after < facts.not_before,
@@ -163,7 +185,7 @@ def _odd_forms(facts: CertificateFacts, settings: EncodingSettings) -> Iterator[
 
 
 def _undecodable(
-    facts: CertificateFacts, position: int, settings: EncodingSettings
+    facts: CertificateFacts, position: int | None, settings: EncodingSettings
 ) -> Iterator[Finding]:
     """Extensions that Java cannot decode, where that makes it refuse the chain."""
     for name, reason in undecodable(facts).items():
@@ -210,20 +232,27 @@ def _problems(facts: CertificateFacts) -> Iterator[str]:
     elsewhere = (
         "SCT list",
         "TLS feature",
+        "further fields",
+        "issuer strings",
+        "issuer types",
+        "subject strings",
+        "subject types",
+        "extension end",
+        "RSA",
+        "EC",
         "version",
         "later version",
         "issuerAltName",
         "issuer name",
         "subject name",
-        "RSA",
-        "EC",
         *_READERS,
     )
     yield from (one for one in facts.problems if not one.startswith(elsewhere))
     checks: list[tuple[str, Callable[[], object]]] = [
-        ("encoding", lambda: _minimal(facts.der)),
-        ("subject", lambda: _name(single(facts.subject_name.der))),
-        ("issuer", lambda: _name(single(facts.issuer_name.der))),
+        # Where further fields begin that are none, it reads no further.
+        ("encoding", lambda: _minimal(b"" if "further fields" in facts.broken else facts.der)),
+        ("subject", lambda: _name(facts.subject_name.der)),
+        ("issuer", lambda: _name(facts.issuer_name.der)),
         ("public key", lambda: _key(facts)),
     ]
     if facts.serial_octets[:1] >= b"\x80":
@@ -266,8 +295,9 @@ def _minimal(data: bytes) -> None:
                 todo.append(element.body)
 
 
-def _name(element: Element) -> None:
-    for rdn in element.children():
+def _name(der: bytes) -> None:
+    """A name; one that cannot be read at all is noted already."""
+    for rdn in single(der).children() if der else ():
         for pair in rdn.children():
             _string(pair.children()[1])
 
@@ -282,7 +312,9 @@ def _string(value: Element) -> None:
         0x1E: lambda body: len(body) % 2 == 0,
     }.get(value.tag)
     try:
-        if fine is None or not fine(value.body):
+        if fine is None:
+            raise DerError(f"tag 0x{value.tag:02x} of no string")
+        if not fine(value.body):
             raise DerError(f"a string that is not of its type, 0x{value.tag:02x}")
     except UnicodeDecodeError as error:
         raise DerError("a string that is not UTF-8") from error
@@ -297,6 +329,8 @@ def _key(facts: CertificateFacts) -> None:
         numbers = first(bits(single(facts.spki).children()[1].body)).children()
         if len(numbers) < 2 or any(_integer(one) <= 0 for one in numbers[:2]):
             raise DerError("an RSA key without positive numbers")
+        if _integer(numbers[1]) > _MOST_INT:
+            raise DerError("an RSA exponent of more than 63 bits")
     if key.kind is KeyKind.EC and key.curve not in _CURVES:
         raise DerError(f"{key.text} is not supported")
     if key.kind is KeyKind.EC and ("EC point" in facts.broken or not is_point(facts.spki)):
@@ -310,17 +344,11 @@ def _integer(element: Element) -> int:
     return value
 
 
-def _boolean(element: Element) -> bool:
-    if element.body not in {b"\0", b"\xff"}:
-        raise DerError("a boolean that is neither 0 nor 255")
-    return element.body == b"\xff"
-
-
 @_reads("basicConstraints")
 def _basic_constraints(data: bytes) -> None:
     parts = first(data).expect(SEQUENCE).children()
-    if parts and parts[0].tag == BOOLEAN:
-        _boolean(parts.pop(0))
+    if parts and parts[0].tag == BOOLEAN and parts.pop(0).body not in {b"\0", b"\xff"}:
+        raise DerError("a boolean that is neither 0 nor 255")
     if parts and parts[0].tag == INTEGER and not 0 <= _integer(parts[0]) <= _MOST_INT:
         raise DerError("a path length out of range")
 
@@ -355,6 +383,8 @@ def _alternative_names(data: bytes) -> None:
 
 def _uri(text: str) -> None:
     """As url.Parse and then a check of the host, roughly."""
+    if re.search("%(?![0-9A-Fa-f]{2})", text.partition("?")[0]):
+        raise DerError("a URI that cannot be parsed")
     try:
         host = urlsplit(text).netloc.rpartition("@")[2]
     except ValueError as error:
@@ -386,15 +416,21 @@ def _name_constraints(data: bytes) -> None:
         elif base.tag == 0x87:
             _mask(base.body)
         elif base.tag == 0x81:
-            mailbox, at, domain = _ascii(base.body).rpartition("@")
-            domain = domain if at else domain.removeprefix(".")
-            if (at and not mailbox) or not _is_domain(domain):
-                raise DerError("an rfc822Name that is none")
+            _mailbox(_ascii(base.body))
         elif base.tag == 0x86:
             domain = _ascii(base.body)
             is_address = domain.replace(".", "").isdecimal()
             if is_address or not _is_domain(domain.removeprefix(".")):
                 raise DerError("a URI constraint that is no domain")
+
+
+def _mailbox(text: str) -> None:
+    mailbox, at, domain = text.rpartition("@")
+    domain = domain if at else domain.removeprefix(".")
+    if (at and not mailbox) or not _is_domain(domain):
+        raise DerError("an rfc822Name that is none")
+    if "@" in mailbox and not mailbox.startswith('"'):
+        raise DerError("an rfc822Name with two @")
 
 
 def _mask(octets: bytes) -> None:
@@ -449,8 +485,10 @@ def _distribution_points(data: bytes) -> None:
         point.expect(SEQUENCE)
         for part in point.children():
             if part.tag == 0xA0:
-                for name in part.children():
-                    for one in name.children() if name.tag == 0xA0 else ():
+                for name in part.children()[:1]:
+                    if name.tag != 0xA0:
+                        raise DerError("a name of another kind")
+                    for one in name.children():
                         _ascii(one.body) if one.tag == 0x86 else None
 
 

@@ -18,7 +18,12 @@ from pkgutil import iter_modules
 from stress.model.chain import Finding, Refusal
 from stress.model.outcome import Category
 from stress.trust.anchors import Anchors
-from stress.trust.encoding import EncodingSettings, encoding_findings, takes
+from stress.trust.encoding import (
+    EncodingSettings,
+    certificate_findings,
+    encoding_findings,
+    takes,
+)
 from stress.trust.path import OPEN, Gap, Issuers, Known, Link, Path, Paths, build_paths, find_gap
 from stress.trust.policy import PathSearch, Policy
 from stress.trust.reading.certificate import CertificateFacts, describe
@@ -131,6 +136,7 @@ class StoreJudge:
             [
                 *(one for one in found if not used_only or one.position in path.places),
                 *self._along(context, built, path, anchored=ended),
+                *(_anchor_findings(path, policy) if ended else ()),
             ]
             for path, ended in tried
         ]
@@ -144,11 +150,11 @@ class StoreJudge:
         if policy.last_error and rejections[best][0]:
             # The path that came furthest; of those, the last.
             ranks = [
-                min(map(partial(_rank_in, one, _failed(found)), enumerate(found)))
+                min(map(partial(_rank_in, one, _failed(found, policy)), enumerate(found)))
                 for one, found in zip(contexts, answers, strict=True)
             ]
             best = max(range(len(ranks)), key=lambda place: (ranks[place][1], place))
-        failed = _failed(answers[best])
+        failed = _failed(answers[best], policy)
         ordered = sorted(enumerate(answers[best]), key=partial(_rank_in, contexts[best], failed))
         mixed = None
         if policy.agreeing_issuers and rejections[best][0]:
@@ -158,16 +164,12 @@ class StoreJudge:
     def _tried(self, context: Context, built: _Built) -> list[tuple[Path, bool]]:
         """The paths that a family tries, and whether they end in an anchor; at least one."""
         policy, paths = context.policy, built.paths
-        if policy.search is PathSearch.FIRST:
-            partial, schemes = policy.partial_chain, policy.schemes
-            return [
-                select(
-                    built.sent, self._anchors, context.at, partial_chain=partial, schemes=schemes
-                )
-            ]
         anchors = self._anchors
         if not all(takes(policy, one) for one in anchors):
             anchors = Issuers(one.der for one in anchors if takes(policy, one))
+        if policy.search is PathSearch.FIRST:
+            partial, schemes = policy.partial_chain, policy.schemes
+            return [select(built.sent, anchors, context.at, partial_chain=partial, schemes=schemes)]
         if policy.search is PathSearch.NAMED:
             named = build_paths(built.sent, anchors, signed=False)
             found = [(path, True) for path in named.complete]
@@ -236,6 +238,12 @@ class StoreJudge:
         return built
 
 
+def _anchor_findings(path: Path, policy: Policy) -> Iterable[Finding]:
+    """What is odd about an anchor that was not sent, where the policy reads it."""
+    top, reads = path.top, policy.settings(EncodingSettings).read_anchors
+    return certificate_findings(top.facts, None, policy) if reads and top.position is None else ()
+
+
 def _as_java_reads(built: _Built) -> _Built:
     """The same paths, with what Java reads in their certificates."""
 
@@ -259,7 +267,8 @@ def _disagreement(
     """That the paths fail for different reasons, if they do; the kinds of gaps are one."""
     gaps, reasons = OPEN | {Category.SELF_SIGNED}, set[str]()
     for context, found in zip(contexts, answers, strict=True):
-        first = min(enumerate(found), key=partial(_rank_in, context, _failed(found)))[1]
+        failed = _failed(found, context.policy)
+        first = min(enumerate(found), key=partial(_rank_in, context, failed))[1]
         reasons.add("unknown issuer" if first.category in gaps else first.category.value)
     if len(reasons) < 2:
         return None
@@ -267,13 +276,17 @@ def _disagreement(
     return Finding(Category.UNTRUSTED_ROOT, None, detail)
 
 
-def _check_of(finding: Finding) -> str:
-    return finding.check or str(finding.category)
+def _check_of(finding: Finding, policy: Policy) -> str:
+    """Its check; `unreadable` only where the policy's order tells that apart."""
+    told_apart = finding.check != "unreadable" or any(
+        "unreadable" in x.checks for x in policy.order
+    )
+    return (finding.check if told_apart else "") or str(finding.category)
 
 
-def _failed(findings: Iterable[Finding]) -> frozenset[str]:
+def _failed(findings: Iterable[Finding], policy: Policy) -> frozenset[str]:
     """The checks that surely failed."""
-    return frozenset(_check_of(one) for one in findings if one.refusal is Refusal.YES)
+    return frozenset(_check_of(one, policy) for one in findings if one.refusal is Refusal.YES)
 
 
 def _rank_in(
@@ -289,9 +302,9 @@ def _rank_in(
     strength = -STRENGTH[finding.refusal]
     depths = {link.position: depth for depth, link in enumerate(links)}
     depth = depths.get(finding.position, len(links))
-    check = _check_of(finding)
+    check = _check_of(finding, context.policy)
     stages = context.policy.order
-    unusable = finding.category is Category.MALFORMED_CERTIFICATE and not context.anchored
+    unusable = check == str(Category.MALFORMED_CERTIFICATE) and not context.anchored
     if unusable and any("unusable" in stage.checks for stage in stages):
         check = "unusable"
     for number, stage in enumerate(stages):

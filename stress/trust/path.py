@@ -33,7 +33,7 @@ from stress.trust.policy import Aia, Memory, Policy
 from stress.trust.reading.certificate import CertificateFacts, describe, short_name, shown_issuer
 from stress.trust.reading.extension import NormalName, organizations
 
-LONGEST = 30
+LONGEST = 101
 """Certificates in a path."""
 MOST_PATHS = 100
 MOST_CHECKS = 200
@@ -76,16 +76,18 @@ def check(child: CertificateFacts, issuer: CertificateFacts) -> Signature:
         "ML-DSA-87": mldsa.MLDSA87PublicKey,
     }
 
-    def digest() -> hashes.HashAlgorithm:  # also MD5 and SHA-1: to recognise them, not to rely on
-        kind: type[hashes.HashAlgorithm] = getattr(hashes, child.signing.digest.replace("-", ""))
+    def digest(name: str = child.signing.digest) -> hashes.HashAlgorithm:
+        # Also MD5 and SHA-1: to recognise them, not to rely on.
+        kind: type[hashes.HashAlgorithm] = getattr(hashes, name.replace("-", ""))
         return kind()
 
     try:
         key = load_der_public_key(issuer.spki)
         if isinstance(key, rsa.RSAPublicKey) and scheme == "RSA":
             key.verify(signature, signed, padding.PKCS1v15(), digest())
-        elif isinstance(key, rsa.RSAPublicKey) and scheme == "RSA-PSS":
-            salted = padding.PSS(padding.MGF1(digest()), padding.PSS.AUTO)
+        elif isinstance(key, rsa.RSAPublicKey) and scheme.startswith("RSA-PSS"):
+            signing = child.signing
+            salted = padding.PSS(padding.MGF1(digest(signing.mask)), signing.salt)
             key.verify(signature, signed, salted, digest())
         elif isinstance(key, ec.EllipticCurvePublicKey) and scheme == "ECDSA":
             key.verify(signature, signed, ec.ECDSA(digest()))
@@ -221,7 +223,7 @@ class _Search:
             return
         if top.facts.self_issued and self._check(top, top) is not Signature.BAD:
             return
-        inside = {_identity(link.facts) for link in path.links}
+        inside = {name_and_key(link.facts) for link in path.links}
         # Anchors first, then what was sent, then what is known. A sent certificate of an anchor's
         # name and key is tried, too: its anchor may be odd.
         name = top.facts.issuer_name.normal
@@ -230,7 +232,7 @@ class _Search:
         known = (Link(facts, None) for facts in self.known.named(name))
         others = (*self.sent.get(name, ()), *known)
         for issuer in (*anchors, *(link for link in others if link.facts.der not in tried)):
-            if _identity(issuer.facts) in inside:
+            if name_and_key(issuer.facts) in inside:
                 continue
             if self.signed and self._check(top, issuer) is Signature.BAD:
                 self.broken.append((top, issuer))
@@ -244,7 +246,7 @@ class _Search:
         return check(child.facts, issuer.facts)
 
 
-def _identity(facts: CertificateFacts) -> tuple[NormalName, bytes]:
+def name_and_key(facts: CertificateFacts) -> tuple[NormalName, bytes]:
     """Certificates of one name and key are the same issuer (RFC 4158 section 5.2)."""
     return facts.subject_name.normal, facts.spki
 

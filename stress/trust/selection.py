@@ -8,6 +8,7 @@ and a wrong signature is found although no path in the sense of `path.py` exists
 
 from __future__ import annotations
 
+import re
 from collections.abc import Container, Iterable, Iterator, Sequence
 from itertools import pairwise
 
@@ -32,15 +33,19 @@ _PARTS = frozenset(
 )
 """Extensions that are decoded before all else (`ossl_x509v3_cache_extensions`)."""
 _DEPTH = 100
+_IA5 = re.compile(rb"\x06\x03\x55\x04.\x16", re.DOTALL)
+"""An attribute of X.520 that is an IA5String."""
 
 
 def invalid(facts: CertificateFacts) -> bool:
     """Whether an extension cannot be used, so that the certificate neither has nor is an issuer."""
+    if facts.netscape_type == -1:
+        return True
     if "proxyCertInfo" in facts.named_extensions and (facts.is_ca or facts.sans):
         return True
     if facts.usages == () or (facts.is_ca and (facts.path_length or 0) < 0):
         return True
-    broken = {part.removesuffix(" form") for part in facts.broken}
+    broken = {part.removesuffix(" form").removesuffix(" padding") for part in facts.broken}
     return not _PARTS.isdisjoint(broken) or not _PARTS.isdisjoint(facts.duplicates)
 
 
@@ -96,17 +101,14 @@ def select(
         partial_chain: an anchor may be any certificate, not only a self-signed one.
         schemes: signature schemes that are known.
     """
-
-    def issuer_of(child: CertificateFacts, candidates: Iterable[Link]) -> Link | None:
-        return _issuer(child, candidates, at) if child.inner_scheme in schemes else None
-
     links = [Link(sent[0], 0)]
     rest = [Link(facts, place) for place, facts in enumerate(sent) if not facts.unreadable]
     untrusted = True
     while len(links) <= _DEPTH:
         top = links[-1].facts
         named = anchors.named(top.issuer_name.normal)
-        found = issuer_of(top, (Link(one, None) for one in named))
+        readable = top.inner_scheme in schemes
+        found = _issuer(top, [Link(one, None) for one in named if readable], at)
         if found is not None and _self_signed(top):
             # Only that very certificate counts, else it would be a substitute with another key.
             if found.facts.der == top.der:
@@ -119,8 +121,9 @@ def select(
             continue
         if not untrusted or _self_signed(top):
             break
-        candidates = [one for one in rest if one.facts.der not in {x.facts.der for x in links}]
-        found = issuer_of(top, candidates)
+        inside = {one.facts.der for one in links}
+        candidates = [one for one in rest if readable and one.facts.der not in inside]
+        found = _issuer(top, candidates, at)
         if found is None:
             break
         links.append(found)
@@ -249,8 +252,11 @@ def _anchored(
 
 def _may_follow(issuer: CertificateFacts, child: CertificateFacts) -> bool:
     """By name, spelt alike, and key identifiers where both have one."""
-    alike = issuer.subject_name.text == child.issuer_name.text
-    return alike and _key_ids_differ(issuer, child) != 2
+    names = issuer.subject_name, child.issuer_name
+    alike = names[0].text == names[1].text
+    # It writes a string that is no DirectoryString as octets, with its type.
+    same = names[0].der == names[1].der or not any(_IA5.search(one.der) for one in names)
+    return alike and same and _key_ids_differ(issuer, child) != 2
 
 
 def last_tried(sent: Sequence[CertificateFacts], anchors: Issuers) -> tuple[Path, bool]:
@@ -320,7 +326,10 @@ def identified(issuer: CertificateFacts, child: CertificateFacts) -> bool:
     wanted = child.authority
     if wanted is None:
         return True
-    if wanted.key_id is not None and issuer.subject_key_id not in {None, wanted.key_id}:
+    own = issuer.subject_key_id
+    if own is None and "subjectKeyIdentifier" in issuer.named_extensions:
+        own = b""  # one that cannot be read is another
+    if wanted.key_id is not None and own not in {None, wanted.key_id}:
         return False
     if wanted.serial is not None and wanted.serial != issuer.serial_octets:
         return False
@@ -331,7 +340,8 @@ def identified(issuer: CertificateFacts, child: CertificateFacts) -> bool:
 def _key_fits(issuer: CertificateFacts, child: CertificateFacts) -> bool:
     """The issuer's key can make signatures of the child's kind."""
     key, scheme = issuer.public_key, child.inner_scheme
-    kinds = {"RSA": KeyKind.RSA, "RSA-PSS": KeyKind.RSA, "ECDSA": KeyKind.EC, "DSA": KeyKind.DSA}
+    scheme = "RSA" if scheme.startswith("RSA") else scheme
+    kinds = {"RSA": KeyKind.RSA, "ECDSA": KeyKind.EC, "DSA": KeyKind.DSA}
     if scheme in kinds:
         return key.kind is kinds[scheme]
     return bool(scheme) and key.curve == scheme

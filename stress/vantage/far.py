@@ -9,6 +9,7 @@ own, and what cannot be sent is left out of the news, not of the file.
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import signal
 import socket
@@ -38,8 +39,11 @@ from stress.model.record import Record
 from stress.model.run import Progress
 from stress.planning.addresses import resolve
 from stress.planning.load import files_needed
+from stress.runner.merge import merge
 from stress.runner.observers import Display
 from stress.runner.run import RunLocation, VantagePart, record
+from stress.store.reader import open_run
+from stress.store.writer import leave_behind
 from stress.vantage import messages
 from stress.vantage.link import VantageLink
 from stress.vantage.messages import FromPart, ToPart, encode, to_part
@@ -52,6 +56,8 @@ start nothing is sent, so there is no hurry."""
 HURRY_S, LAST_S = 1.0, 0.25
 """When it is gone, attempts in flight get so long, so that the part ends within 5 s; the shorter
 time where it took some seconds to notice."""
+NEWS_S = 0.5
+"""Between figures, where no attempts are passed on: some 300 bytes each, 2.5 MB an hour."""
 _MOST_UNSENT = 64
 _GONE = b""
 """What the sending thread is told at the end."""
@@ -76,6 +82,10 @@ def serve(link: VantageLink) -> bool:
             part.perform()
         except StressError as error:
             part.say(messages.Refused(error.message, error.hint))
+        except EOFError:
+            raise
+        except Exception as error:  # noqa: BLE001 - told at home in a sentence, whatever it is
+            part.say(messages.Refused(f"{type(error).__name__} in tls-stress: {error}", None))
     if not part.gone:
         part.outbox.put(_GONE)
         part.spoken.wait()
@@ -103,6 +113,8 @@ class _Part(Observer):
     _pausing: bool = False
     _wants_records: bool = False
     _unsent: list[Record] = field(default_factory=list)
+    _latest: Progress | None = None
+    _told_s: float = -math.inf
 
     # -- threads ---------------------------------------------------------------------------------
 
@@ -173,10 +185,12 @@ class _Part(Observer):
             self._unsent += records
 
     def on_progress(self, progress: Progress) -> str | None:
-        """Tell it home, if there is room, and pass on why the run shall stop."""
-        with suppress(Full):
-            self.outbox.put_nowait(encode(messages.News(progress, self._unsent)))
-            self._unsent = []
+        """Tell it home, if it is time and there is room, and pass on why the run shall stop."""
+        self._latest = progress
+        if self._unsent or progress.elapsed_s - self._told_s >= NEWS_S:
+            with suppress(Full):
+                self.outbox.put_nowait(encode(messages.News(progress, self._unsent)))
+                self._unsent, self._told_s = [], progress.elapsed_s
         return self._reason
 
     def wants_pause(self) -> bool:
@@ -228,20 +242,43 @@ class _Part(Observer):
             part=VantagePart(assigned.vantage, begin),
         )
         self._running = False
-        if self._unsent:  # since the last look
-            self.say(messages.News(None, self._unsent))
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").digest()
-            self.say(messages.Ended(file.tell(), digest))
-            file.seek(0)
-            packer = zlib.compressobj(1)
-            while data := file.read(messages.PIECE_BYTES):
-                if packed := packer.compress(data):
-                    self.say(messages.FilePiece(packed))
-            self.say(messages.FilePiece(packer.flush()))
-            self.say(messages.FilePiece(b""))
-        self._expect(messages.Keep)
-        path.unlink()
+        self.say(messages.News(self._latest, self._unsent))  # since the last one
+        self.send_home(assigned, path)
+
+    def send_home(self, assigned: messages.Assign, path: Path) -> None:
+        """Send the file of the run, without what shall stay here.
+
+        Raises:
+            EOFError: it did not arrive; it stays here.
+            StressError: there is no room to make ready what travels.
+        """
+        if self.gone:  # nothing travels, and the file here stays as it is
+            raise EOFError
+        travels, stays = path, None
+        try:
+            if not assigned.rows_home:
+                small = RunLocation(path.parent, f"{assigned.name}-small")
+                travels = merge([str(path)], small, lambda _: None, thin=True)
+                with open_run(travels) as run:
+                    stays = path if run.elsewhere else None
+            key_log = None if assigned.secrets_home else path.with_suffix(".keys")
+            leave_behind(travels, rows=stays, secrets=key_log)
+            with travels.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").digest()
+                self.say(messages.Ended(file.tell(), digest))
+                file.seek(0)
+                packer = zlib.compressobj(1)
+                while data := file.read(messages.PIECE_BYTES):
+                    if packed := packer.compress(data):
+                        self.say(messages.FilePiece(packed))
+                self.say(messages.FilePiece(packer.flush()))
+                self.say(messages.FilePiece(b""))
+            self._expect(messages.Keep)
+            if stays is None:
+                path.unlink()
+        finally:
+            if travels != path:
+                travels.unlink()
 
     def _examined(self, question: messages.Examine) -> messages.Examined:
         """What this machine can do, and what DNS answers here."""

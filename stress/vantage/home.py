@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import signal
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
@@ -27,14 +28,14 @@ from stress.errors import RecordError, UsageError
 from stress.model.observer import Observer
 from stress.model.plan import Plan
 from stress.model.record import Record
-from stress.model.run import Progress, Vantage, VantageProgress
+from stress.model.run import WAS_LOST, Progress, Vantage, VantageProgress
 from stress.planning.consent import allow
 from stress.planning.request import Request
 from stress.planning.vantages import Scheme, VantageAddress, listed, vantages_of
 from stress.runner.merge import merge
 from stress.runner.observers import BusySign, Display, observers_for
 from stress.runner.run import CLOSING, RunLocation
-from stress.store import default_name
+from stress.store import default_name, open_run
 from stress.text.escape import printable
 from stress.text.numbers import counted
 from stress.vantage import messages
@@ -42,7 +43,10 @@ from stress.vantage.link import Fleet, Gateway
 from stress.vantage.messages import FromPart, ToPart, encode, from_part
 from stress.vantage.shares import shares_of
 
-FLEETS: Mapping[Scheme, str] = dict.fromkeys(Scheme, "gateways.open_execnet")
+FLEETS: Mapping[Scheme, str] = {
+    **dict.fromkeys(Scheme, "gateways.open_execnet"),
+    Scheme.DASK: "cluster.open_dask",
+}
 """What opens the gateways of each kind of address: a `Fleet` in this room, imported when needed."""
 EXCHANGES = 8
 """Of pings and pongs, before the start: the quickest one tells the offset of a clock best."""
@@ -57,6 +61,7 @@ SILENCE_S = 8.0
 """Without a message for so long, a part counts as lost; it ends by itself before that. Looks are
 counted, as there."""
 TICK_S = 0.2
+_SHOWN, _LONGEST = 8, 400
 _MOST_FILE = 1 << 40
 
 _Message = TypeVar("_Message", bound=FromPart)
@@ -197,12 +202,23 @@ def record_from(settings: Request, plan: Plan, location: RunLocation, display: D
         for doubt in doubts:
             display.notify(doubt)
         name = location.name or default_name(plan.target.host, datetime.now(UTC))
-        return merge(
+        path = merge(
             [str(part.place) for part in home],
             RunLocation(location.folder, name),
             display.notify,
             doubts,
         )
+    with open_run(path) as merged:
+        stayed = [one for one in merged.facts().vantages if one.rows or one.secrets]
+    for one in stayed[:_SHOWN]:
+        kinds = (("all rows", one.rows), ("TLS secrets of its evidence", one.secrets))
+        for kind, file in kinds:
+            if file:
+                where = printable(f"{one.host}: {file}", _LONGEST)
+                display.notify(f"{one.name}: {kind} stay on {where}")
+    if len(stayed) > _SHOWN:
+        display.notify(f"and so on {counted(len(stayed) - _SHOWN, 'other vantage')}")
+    return path
 
 
 def _open_all(
@@ -235,6 +251,12 @@ def _open_all(
             parts.append(part)
     if errors:
         raise errors[0]
+    for name, times in Counter(part.name for part in parts).items():
+        if times > 1:
+            raise UsageError(
+                f"--vantage: {times} vantages are called {name}",
+                "The workers of a Dask cluster are numbered: give the other one another name.",
+            )
     return parts
 
 
@@ -279,7 +301,8 @@ class _Run:
         if self.plan.authorized is None and set(addresses) - set(self.plan.addresses):
             self.plan = allow(replace(self.plan, addresses=addresses), ())
         examined = [part.examined for part in self.parts if part.examined]
-        plans = shares_of(self.plan, examined, processes)
+        wishes = [part.address.weight for part in self.parts]
+        plans = shares_of(self.plan, examined, processes, wishes)
         self.plan = replace(
             self.plan,
             addresses=addresses,
@@ -319,7 +342,8 @@ class _Run:
         host = "".join(c if c.isalnum() or c in "-." else "-" for c in plan.target.host)[:80]
         name = f"{host}-{part.name}-{token_hex(4)}"
         watched = bool(self.plan.goals) or self.display.rewrites or bool(self.display.watching)
-        return messages.Assign(plan, vantage, name, watched)
+        secrets_home = part.address.secrets_home or part.address.scheme is Scheme.LOCAL
+        return messages.Assign(plan, vantage, name, watched, part.address.rows_home, secrets_home)
 
     def _gather(
         self, kind: type[_Message], question: Callable[[RemotePart], ToPart]
@@ -516,7 +540,7 @@ class _Run:
             if not part.home:
                 begun = part.progress.started if part.progress else 0
                 found.append(
-                    f"{part.name} was lost ({part.lost}): its part is not in this file, of which it"
+                    f"{part.name}{WAS_LOST}{part.lost}): its part is not in this file, of which it"
                     f" had begun {begun:,} handshakes when it was last heard of; what it recorded"
                     f" may be there: {printable(part.there)}"
                 )

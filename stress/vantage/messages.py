@@ -43,6 +43,10 @@ class Assign(msgspec.Struct, frozen=True, tag=True):
     """Of the run file."""
     records: bool
     """Whether we need every attempt at once, for goals and the live view."""
+    rows_home: bool
+    """Whether the rows of good attempts come home."""
+    secrets_home: bool
+    """Whether the TLS secrets of evidence come home with it."""
 
 
 class Go(msgspec.Struct, frozen=True, tag=True):
@@ -68,7 +72,7 @@ class Pause(msgspec.Struct, frozen=True, tag=True):
 
 
 class Keep(msgspec.Struct, frozen=True, tag=True):
-    """To a part, last: the file arrived whole, so it need not stay there."""
+    """To a part, last: the file arrived whole, so what it holds need not stay there."""
 
 
 class Pong(msgspec.Struct, frozen=True, tag=True):

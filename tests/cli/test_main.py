@@ -112,7 +112,7 @@ CODES = (
 )
 TRUST = (
     "stress.runner.judge",
-    *("stress.trust", "stress.report.judgement", "stress.report.wording.store_versions"),
+    *("stress.trust", "stress.report.judgement", "stress.report.wording.clients"),
     *(
         "stress.host",
         "stress.model.attributes",
@@ -171,7 +171,7 @@ REPORT = (
 EXPORT = (
     *(*OPTIONS, "msgspec", "typing_extensions"),
     *("stress.model", "stress.report", "stress.runner", "stress.host", "stress.measure"),
-    *("stress.store", "stress.dialogues", "stress.analysis.matrix"),
+    *("stress.store", "stress.dialogues"),
 )
 
 

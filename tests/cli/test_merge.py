@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import closing
+from itertools import islice
 from pathlib import Path
 from shutil import copy
 from sqlite3 import connect
@@ -11,6 +12,7 @@ from sqlite3 import connect
 import pytest
 
 from benchmarks.reports import write_varied
+from stress.store import open_run
 from tests.cli.conftest import Ask
 
 
@@ -134,8 +136,14 @@ def test_report_page_and_comparison_are_the_same_without_the_rows(tmp_path: Path
     assert f"{left:,} of 110,000 handshakes have no row here" in " ".join(exported.err.split())
     assert ask("export", whole / "all.db").err == ""
     assert (thin / "all.db").stat().st_size < 0.6 * (whole / "all.db").stat().st_size
-    again = ask("merge", one, thin / "one-small.db", "--results", tmp_path / "no")
-    assert "hold the same run" in " ".join(again.err.split())
+    some = ask("merge", one, thin / "all.db", "--results", tmp_path / "no")
+    assert "the other files have those of some vantages only: two: none" in " ".join(
+        some.err.split()
+    )
+    assert ask("merge", thin / "all.db", two, one, *own, tmp_path / "again").code == 1
+    with open_run(tmp_path / "again/all.db") as again, open_run(whole / "all.db") as all_rows:
+        assert (again.elsewhere, again.recorded) == (0, 2 * rows)
+        assert list(islice(again.records(), 1_000)) == list(islice(all_rows.records(), 1_000))
     log = tmp_path / "proxy.log"
     log.touch()
     joined = ask("join", thin / "all.db", log)

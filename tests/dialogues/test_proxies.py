@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stress.dialogues.credentials import ProxyCredentials
 from stress.dialogues.dialogue import Dialogue
-from stress.dialogues.proxies import ProxyDialogue
+from stress.dialogues.proxies import ProxyCredentials, ProxyDialogue
 from stress.model.plan import Address, ProxyScheme
 
 NAMED, NUMBERED, SIX = (Address(ip, 443) for ip in ("app.example.com", "192.0.2.7", "2001:db8::7"))

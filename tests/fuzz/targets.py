@@ -21,8 +21,7 @@ from stress.model.plan import Address, Client, Plan, Stack, Target, Trust
 from stress.model.record import Record
 from stress.model.run import End, RunEnd
 from stress.planning.profile import read_profile
-from stress.records.balancer_logs import formats, read_logs, recognised
-from stress.records.joining import by_port, by_time
+from stress.records.joining import by_port, by_time, formats, read_logs, recognised
 from stress.records.reading import Choice, read
 from stress.store import RunWriter, open_run
 from stress.trust import Anchors, Judge, describe

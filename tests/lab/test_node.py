@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 from trio.testing import MockClock
 
 from stress.lab.blueprint import Fault, FaultAction, Identity, NodeSpec, Window
-from stress.lab.node import Node, RateLimiter, Trigger
-from stress.lab.session import Hello
+from stress.lab.node import Hello, Node, RateLimiter, Trigger
 from stress.lab.site import Site
 from tests.lab.client import PLAIN, Attempt, Seen
 

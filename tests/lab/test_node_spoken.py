@@ -9,8 +9,7 @@ import trio
 
 from stress.dialogues import SCRIPTS
 from stress.dialogues.dialogue import Dialogue
-from stress.lab.node import SPOKEN, speak
-from stress.lab.session import ServerSession
+from stress.lab.node import SPOKEN, ServerSession, speak
 from stress.model.plan import StartTls
 
 

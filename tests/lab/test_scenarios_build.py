@@ -43,19 +43,19 @@ def test_every_key_of_the_file_is_read() -> None:
 
 
 def test_a_farm_has_an_address_for_each_pool_and_what_was_planted(site: Site) -> None:
-    built = replace(STORY, dimensions=(("stage", "client-hello"),)).build(site)
-    planted = built.planted
-    ((pool,),) = (process.pools for process in built.processes)
+    story = replace(STORY, dimensions=(("stage", "client-hello"),))
+    processes, addresses, planted = story.build(site)
+    ((pool,),) = (process.pools for process in processes)
 
     assert (planted.category, planted.share) == ("reset", 0.25)
     assert (planted.sentence, planted.dimensions) == ("it resets", (("stage", "client-hello"),))
-    assert built.addresses == (pool.front.address,)
+    assert addresses == (pool.front.address,)
     assert [node.name for node in pool.numbered] == ["node-01", "node-02"]
     assert (site.folder / "good.pem").exists()
 
 
 def test_windows_are_named_as_times(site: Site) -> None:
-    planted = replace(STORY, windows_s=((1.0, 2.5), (4.0, 5.0))).build(site).planted
+    *_, planted = replace(STORY, windows_s=((1.0, 2.5), (4.0, 5.0))).build(site)
 
     assert planted.dimensions == (("time", "1-2.5 s, 4-5 s"),)
     assert planted.windows_s == ((1.0, 2.5), (4.0, 5.0))
@@ -69,8 +69,8 @@ def test_what_is_known_only_when_the_farm_is_built_is_filled_in(site: Site) -> N
         sentence="{addresses[1]} is bad from {expiring.expires:%H:%M:%S} on",
         dimensions=(("chain", "{good.sha256}"),),
     )
-    built = story.build(site)
+    _, addresses, planted = story.build(site)
 
-    assert built.planted.sentence == f"{built.addresses[1]} is bad from 12:00:12 on"
-    assert built.planted.dimensions == (("chain", site.shown("good.pem").sha256),)
-    assert built.planted.from_unix_s == int(site.now.timestamp()) + 12
+    assert planted.sentence == f"{addresses[1]} is bad from 12:00:12 on"
+    assert planted.dimensions == (("chain", site.shown("good.pem").sha256),)
+    assert planted.from_unix_s == int(site.now.timestamp()) + 12

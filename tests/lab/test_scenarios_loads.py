@@ -10,7 +10,7 @@ import pytest
 
 from stress.lab.farm import Farm, start
 from tests.lab.client import Kind, Seen, handshakes
-from tests.lab.test_session import HELLO
+from tests.lab.test_node_session import HELLO
 
 pytestmark = [pytest.mark.alone, pytest.mark.slow]
 

@@ -9,6 +9,7 @@ asked again: so a run that was interrupted goes on. Our verdicts are always made
 from __future__ import annotations
 
 import pickle
+import re
 import sys
 import tomllib
 from collections import Counter, defaultdict
@@ -38,7 +39,13 @@ PAGE = Path(__file__).parents[2] / "docs" / "oracles.md"
 _SHOWN = 40
 """Kinds of disagreement that are listed for one client; the rest is counted."""
 _BOUND = 0.95
-_NOT_SERVED = {"leaf-not-first", "odd-key"}
+_UNSERVED = {"P-224", "secp256k1", "brainpoolP256r1", "P-192"}
+"""Curves that the server in Go does not know or clients do not offer.
+
+It takes no host with a final dot, either, and no browser takes one for a name whose last label is a
+number.
+"""
+_NOT_SERVED = {"leaf-not-first", "odd-key", "keys-of-odd-numbers"}
 """Kinds whose first certificate has another key than the server."""
 
 
@@ -56,7 +63,15 @@ def _served(corpus: Iterable[Chain]) -> list[Chain]:
         known &= facts.public_key.curve != "explicit"
         return known and bool(facts.unreadable or facts.subject_name.normal)
 
-    return [one for one in corpus if one.kind not in _NOT_SERVED and all(map(takes, one.anchors))]
+    def has_key(der: bytes) -> bool:
+        return describe(der).public_key.curve not in _UNSERVED
+
+    return [
+        one
+        for one in corpus
+        if one.kind not in _NOT_SERVED and all(map(takes, one.anchors)) and has_key(one.sent[0])
+        if not re.search(r"\.$|\.\d+$", one.host) or one.host.count(".") == 3
+    ]
 
 
 _HEAD = """# Verdicts against the real clients
@@ -70,9 +85,14 @@ Browsers get a part of the corpus, through a real server with TLS 1.3, in which 
 names of its own: what a browser remembers of one chain (its intermediates) can do nothing for
 another, and one start of it is enough. It has no chains whose leaf is not the server's, nor under
 roots that cannot be given to them (with an ML-DSA or Ed25519 key, or without a name). Each client
-is asked twice: about the corpus that its policy was mended with, and about one of other seeds. (Of
-those, two showed that the policies of OpenSSL took a leaf for self-signed that OpenSSL does not:
-they agreed on 998 of 1,000 before that was mended.)
+is asked twice: about the corpus that its policy was mended with, and about one of other seeds.
+
+The kinds are of two streams. One was drawn together with the policies, from their tables. The other
+(`profile_defects.py`, `subject_defects.py`, `more_shapes.py`) was drawn apart from them: from RFC
+5280, 6125 and 6962, the CA/Browser Forum's baseline requirements, and what x509-limbo, BetterTLS
+and Frankencert try; one of its kinds is any two kinds at once. When it was first asked about, Go
+agreed on 95.5 %, OpenSSL on 95.0 %, Java on 94.6 % and GnuTLS on 93.5 % of it, Chromium on 93.4 %
+and Firefox on 93.9 %: so much less does a policy agree with what nobody had thought of.
 
 """
 
@@ -85,9 +105,15 @@ _ELSEWHERE = """
 see `stress/trust/policies/apple.toml` |
 | `android` | runs on Android only | the source of Conscrypt and OkHttp; see \
 `stress/trust/policies/android.toml` |
-| `node` | it tells only after the handshake what it found: compared with the real program over \
-the recorded faults (`stress/codes/tables/measured.toml`) | Node's source and OpenSSL's; see \
-`stress/trust/policies/node.toml` |
+
+Node tells only when the handshake has ended what it found, so it is asked through a real server, as
+browsers are, and not about chains whose leaf is not the server's. On some it crashes: those are
+left out.
+
+What a leaf's keyUsage allows is looked at once more when the server signs: OpenSSL (curl, Python,
+Node) refuses an ECDSA or Edwards key without digitalSignature in TLS 1.2 and not in 1.3, GnuTLS any
+key in 1.3 and not in 1.2, Java in both, Go in neither (measured with real handshakes). The first
+flight does not come that far, so the tables here leave that out; the policies say "sometimes".
 
 curl compares the host's name only after the handshake, which does not end here; its column is about
 chains. A leaf with an ML-DSA key needs TLS 1.3, so in this corpus only CAs have one.
@@ -106,7 +132,8 @@ class Part:
 
     def chains(self, oracle: Oracle) -> list[Chain]:
         """Its chains for this client."""
-        made = chains(each=self.each, pairs=self.pairs, seed=self.seed, apart=oracle.served)
+        apart = oracle in BROWSERS
+        made = chains(each=self.each, pairs=self.pairs, seed=self.seed, apart=apart)
         return _served(made) if oracle.served else list(made)
 
 
@@ -116,7 +143,7 @@ _PARTS = (
     Part(61, 3, 2, again=True),
     Part(63, 2, 0, again=True),
 )
-_PARTS_SERVED = (Part(51, 20, 0), Part(62, 3, 0, again=True))
+_PARTS_SERVED = (Part(51, 12, 0), Part(62, 3, 0, again=True))
 _AT_ONCE = 4
 """Clients that are asked at the same time."""
 
@@ -145,7 +172,7 @@ def main(folder: Path | None = None) -> int:
         else:
             lines.append(f"| `{oracle.policy}` | {oracle.name}: not installed | | | | | |")
             sys.stderr.write(f"{oracle.name}: not asked, {oracle.missing()} is not installed\n")
-    each = [told[one.name] for one in ORACLES if one.name in told]
+    each = [told[one.name] for one in ORACLES if one.name in told and not one.served]
     every = [[*one.own, *one.again] for one in each]
     corpus = [one.chain for one in every[0]]
     missed = list(_refused_by_all(corpus, every))
@@ -168,7 +195,7 @@ def main(folder: Path | None = None) -> int:
 def _told(folder: Path | None, oracle: Oracle) -> Told:
     """Asks one client about its parts, and compares."""
     version, found = "", dict[bool, list[Comparison]]()
-    for part in _PARTS_SERVED if oracle.served else _PARTS:
+    for part in _PARTS_SERVED if oracle in BROWSERS else _PARTS:
         kept = folder and folder / f"{oracle.name}-{part.seed}-{part.each}-{part.pairs}"
         if kept and kept.exists():
             asked, answers = pickle.loads(kept.read_bytes())

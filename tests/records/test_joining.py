@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from stress.errors import UsageError
-from stress.records.balancer_logs import LogLines
-from stress.records.joining import Joined, by_port, by_time
+from stress.records.joining import Joined, LogLines, by_port, by_time
 
 SECOND = 1_000_000_000
 BEGIN = 1_796_812_267 * SECOND

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from stress.analysis.compare.compare import CauseChange, Change, Comparison, Rates
-from stress.analysis.compare.latency_change import LatencyChange
+from stress.analysis.latency import LatencyChange
 from stress.model.run import Phase
 from stress.model.summary import Summary
 from stress.report.comparison import SCHEMA, comparison_document, render_comparison

@@ -6,7 +6,7 @@ from threading import Event
 
 import pytest
 
-from stress.analysis.goals.stopping_rule import StoppingRule
+from stress.analysis.goals.evidence import StoppingRule
 from stress.model.plan import Address, Client, Plan, Target
 from stress.report.live import LiveView, ProgressLine
 from stress.runner.metrics import MetricsAddress

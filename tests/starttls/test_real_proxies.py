@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from stress.cli.main import main
-from stress.dialogues.credentials import VARIABLE
+from stress.dialogues.proxies import VARIABLE
 from stress.model.plan import StartTls
 from stress.store import open_run
 from tests.servers.certificates import HOST, Certificates

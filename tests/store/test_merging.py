@@ -15,10 +15,8 @@ from stress.measure import Histogram
 from stress.model.record import Record
 from stress.model.run import End, RunEnd, Vantage
 from stress.store import open_run
-from stress.store import tally as counting
-from stress.store.catalog import Treatment
 from stress.store.merging import MergePart, MergeWriter, first_block_ns
-from stress.store.tally import WHOLE_RUN, Columns, Tally
+from stress.store.tally import WHOLE_RUN
 from tests.store.conftest import STARTED_NS, WriteRun
 
 Make = Callable[..., Record]
@@ -229,36 +227,6 @@ def test_how_many_rows_are_read_at_once_makes_no_difference(
         return rows, answer
 
     assert found(1_000) == found(at_once)
-
-
-NUMBER = some.integers(-5, 130_000_000_000)
-MAYBE = some.none() | NUMBER
-ROW = some.tuples(
-    *(some.just(0), some.just(0), some.integers(0, 5)),
-    *(some.integers(-3, 3_000_000_000_000), some.integers(0, 9), some.none() | some.integers(1, 9)),
-    *(MAYBE, MAYBE, MAYBE, NUMBER, MAYBE, some.integers(0, 9)),
-)
-
-
-@settings(max_examples=60, deadline=None)
-@given(some.lists(some.lists(ROW, min_size=1, max_size=30), min_size=1, max_size=3))
-def test_numpy_counts_as_plain_python_does(batches: list[list[tuple[int, ...]]]) -> None:
-    plain, fast = Tally(list(Treatment)), Tally(list(Treatment))
-    for rows in batches:
-        columns = Columns.of(rows)
-        plain.add(columns)
-        fast.add_arrays(columns)
-
-    assert len(batches[0]) < counting._WORTH_ARRAYS
-    cells = plain.take_cells()
-    assert list(map(tuple, fast.take_cells())) == cells
-    assert not fast.waiting
-    for name in ("block_ns", "first", "last", "ports", "failed_ports"):
-        assert getattr(fast, name) == getattr(plain, name)
-    for key, histogram in plain.latency.whole().items():
-        other = fast.latency.whole()[key]
-        assert (list(other.bins()), other.clamped) == (list(histogram.bins()), histogram.clamped)
-    assert {k for k, _ in fast.latency.blocks()} == {k for k, _ in plain.latency.blocks()}
 
 
 def test_a_part_that_names_what_it_does_not_have_is_damaged(

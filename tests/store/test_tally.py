@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from stress.measure import Histogram
 from stress.model.run import MOST_BLOCKS, Phase
-from stress.store.catalog import Treatment
+from stress.store.catalog import FAILURES, Treatment
 from stress.store.schema import FIRST_BLOCK_NS
 from stress.store.tally import (
     LATENCY_MOST_BLOCKS,
@@ -57,7 +57,6 @@ def test_columns_turn_rows_round_and_back() -> None:
     batch = [row(1, 0, 5), row(2, 1, 6)]
 
     assert Columns.of(batch).rows() == batch
-    assert Columns.of(batch).where([False, True]).rows() == batch[1:]
 
 
 @pytest.mark.parametrize(
@@ -85,12 +84,52 @@ def test_each_treatment_is_counted_where_it_belongs(
     def count(phase: Phase, *, good: bool) -> int:
         return whole[HistogramKey(phase, good, WHOLE_RUN)].count
 
-    assert tally.take_cells() == [(0, treatment.value, 1)]
+    assert tally.take_cells() == [[0, treatment.value, 1]]
     assert (tally.ports.total(), tally.failed_ports.total()) == (ports, failed)
     assert count(Phase.TOTAL, good=True) == total_good
     assert count(Phase.TOTAL, good=False) == total_failed
     assert count(Phase.SERVER, good=False) == server_failed
     assert count(Phase.HANDSHAKE, good=True) == 0
+
+
+NUMBER = st.integers(-5, 130_000_000_000)
+MAYBE = st.none() | NUMBER
+ANY_ROW = st.tuples(
+    *(st.just(0), st.just(0), st.integers(0, len(TREATMENTS) - 1)),
+    *(st.integers(-3, 3000 * SECOND), st.integers(0, 9), st.none() | st.integers(1, 9)),
+    *(MAYBE, MAYBE, MAYBE, NUMBER, MAYBE, st.integers(0, 9)),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(ANY_ROW, min_size=1, max_size=30))
+def test_a_batch_is_counted_as_by_hand(batch: list[Row]) -> None:
+    tally = tally_of(batch)
+
+    width = SECOND
+    while max(due for _, _, _, due, *_ in batch) // width >= MOST_BLOCKS:
+        width *= 2
+    assert tally.block_ns == width
+    assert {(b, g): n for b, g, n in tally.take_cells()} == Counter(
+        (max(0, due) // width, group) for _, _, group, due, *_ in batch
+    )
+    starts = {group: [r[3] + r[4] for r in batch if r[2] == group] for _, _, group, *_ in batch}
+    for group, those in starts.items():
+        assert (tally.first[group], tally.last[group]) == (min(those), max(those))
+    counted = {*TREATMENTS} - {Treatment.LEFT_OUT, Treatment.WAITED}
+    assert tally.ports == Counter(r[5] for r in batch if r[2] in counted and r[5] is not None)
+    assert tally.failed_ports == Counter(
+        r[5] for r in batch if r[2] in FAILURES and r[5] is not None
+    )
+    whole = tally.latency.whole()
+    for place, phase in ((6, Phase.CONNECT), (9, Phase.TOTAL), (10, Phase.LAG)):
+        for treatment in (Treatment.GOOD, Treatment.FAILED):
+            waited = {Treatment.WAITED} if place == 9 and treatment is Treatment.FAILED else set()
+            expected = Histogram()
+            expected.record_many([r[place] for r in batch if r[2] in {treatment, *waited}])
+            found = whole[HistogramKey(phase, treatment is Treatment.GOOD, WHOLE_RUN)]
+            assert list(found.bins()) == list(expected.bins())
+            assert found.clamped == expected.clamped
 
 
 @pytest.mark.slow
@@ -115,7 +154,7 @@ def test_the_cube_holds_every_row_in_its_block(batch: list[Row]) -> None:
     expected = Counter((found[3] // tally.block_ns, found[2]) for found in batch)
 
     cells = tally.take_cells()
-    assert cells == sorted((*key, count) for key, count in expected.items())
+    assert cells == sorted([*key, count] for key, count in expected.items())
     assert all(block < MOST_BLOCKS for block, *_ in cells)
     assert not tally.take_cells()
 
@@ -127,7 +166,7 @@ def test_spans_are_of_starts_not_of_due_times() -> None:
 
 
 def test_a_due_time_before_the_start_counts_in_the_first_block() -> None:
-    assert tally_of([row(1, 0, -3)]).take_cells() == [(0, 0, 1)]
+    assert tally_of([row(1, 0, -3)]).take_cells() == [[0, 0, 1]]
 
 
 MS = 1_000_000

@@ -328,21 +328,25 @@ def corpus(true: Path) -> dict[str, Damage]:
         "group-vantage": change("attempt_group", "vantage", 99),
         "vantage-text": sql(
             "INSERT INTO vantage VALUES "
-            f"(0, '{HOSTILE_TEXT}', '{HOSTILE_TEXT}', 1, '[\"{DEEP[:40]}\"]', '{{}}', '[]', 1, 1)",
+            f"(0, '{HOSTILE_TEXT}', '{HOSTILE_TEXT}', 1, '[\"{DEEP[:40]}\"]', '{{}}', '[]', 1, 1, "
+            f"'{HOSTILE_TEXT}', '{HOSTILE_TEXT}')",
             "UPDATE attempt_group SET vantage = 0",
         ),
         "vantage-json": sql(
-            f"INSERT INTO vantage VALUES (0, 'x', 'x', 1, '{DEEP}', '{{}}', '[]', NULL, NULL)"
+            f"INSERT INTO vantage VALUES (0, 'x', 'x', 1, '{DEEP}', '{{}}', '[]', NULL, NULL,"
+            " '', '')"
         ),
         "vantage-ahead": sql(
-            f"INSERT INTO vantage VALUES (0, 'x', 'x', {huge}, '[]', '{{}}', '[]', {huge * 4}, -1)"
+            f"INSERT INTO vantage VALUES (0, 'x', 'x', {huge}, '[]', '{{}}', '[]', {huge * 4},"
+            " -1, '', '')"
         ),
         "vantage-gap": sql(
-            "INSERT INTO vantage VALUES (7, 'x', 'x', 1, '[]', '{}', '[]', NULL, NULL)"
+            "INSERT INTO vantage VALUES (7, 'x', 'x', 1, '[]', '{}', '[]', NULL, NULL, '', '')"
         ),
         "million-vantages": sql(
             f"INSERT INTO vantage {ENDLESS} "
-            "SELECT x - 1, 'v' || x, 'h', x, '[]', '{}', '[]', 0, 0 FROM n LIMIT 1000000",
+            "SELECT x - 1, 'v' || x, 'h', x, '[]', '{}', '[]', 0, 0, '', '' FROM n LIMIT"
+            " 1000000",
             "UPDATE attempt_group SET vantage = id",
         ),
         "group-flags": change("attempt_group", "flags", huge),

@@ -169,7 +169,7 @@ TEXT = b"what is signed"
 def signed(scheme: str, digest: str, signature: bytes) -> CertificateFacts:
     return replace(
         describe(leaf().der),
-        signing=Signing(scheme, scheme, digest),
+        signing=Signing(scheme, scheme, digest, mask=digest, salt=32),
         signed_part=TEXT,
         signature_value=signature,
     )

@@ -110,25 +110,32 @@ class Hosts:
         folder: for keys, logs and homes.
         offsets_s: by name of a host, how far its clock is ahead.
         broken_for: names of the hosts that nginx serves without the intermediate.
+        disk_of: a host whose parts keep their files on a small disk of their own.
 
     Raises:
         RefusedError: this machine makes no namespaces.
     """
 
     def __init__(
-        self, folder: Path, offsets_s: Mapping[str, float], broken_for: tuple[str, ...] = ()
+        self,
+        folder: Path,
+        offsets_s: Mapping[str, float],
+        broken_for: tuple[str, ...] = (),
+        disk_of: str = "",
     ) -> None:
         self.folder, self._prefix = folder, f"tls{os.getpid()}"
         self.addresses = {name: f"10.77.0.{11 + i}" for i, name in enumerate(offsets_s)}
         self.known = folder / "known_hosts"
         self._stack = ExitStack()
         try:
-            self._make(offsets_s, broken_for)
+            self._make(offsets_s, broken_for, disk_of)
         except BaseException:
             self._stack.close()
             raise
 
-    def _make(self, offsets_s: Mapping[str, float], broken_for: tuple[str, ...]) -> None:
+    def _make(
+        self, offsets_s: Mapping[str, float], broken_for: tuple[str, ...], disk_of: str
+    ) -> None:
         home = self._namespace("home")
         inside = ("ip", "-n", home)
         _run(*inside, "link", "add", "br0", "type", "bridge")
@@ -144,6 +151,11 @@ class Hosts:
             _run(*inside, "link", "set", link, "master", "br0", "up")
             _run("ip", "-n", there, "addr", "add", f"{address}/24", "dev", "eth0")
             _run("ip", "-n", there, "link", "set", "eth0", "up")
+            if name == disk_of:  # before `ip netns exec`, which keeps later ones out
+                place = str(self.state(name))
+                self.state(name).mkdir(parents=True)
+                _run("mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", place)
+                self._stack.callback(_run, "umount", place)
             self._serve_ssh(name, there, offsets_s[name])
         host_key = (self.folder / "host_key.pub").read_text().split()
         lines = [f"{address} {host_key[0]} {host_key[1]}" for address in self.addresses.values()]
@@ -251,12 +263,18 @@ class Hosts:
             for word in ("--vantage", f"{name}=ssh://root@{self.addresses[name]}")
         ]
 
-    def start(self, *words: str, by_name: bool = False) -> subprocess.Popen[str]:
+    def inside(self, name: str = "home") -> tuple[str, ...]:
+        """What starts a command in a namespace."""
+        return ("ip", "netns", "exec", f"{self._prefix}-{name}")
+
+    def start(
+        self, *words: str, by_name: bool = False, environment: Mapping[str, str] | None = None
+    ) -> subprocess.Popen[str]:
         """Start `tls-stress run` in our namespace; by name: each place asks our DNS."""
         where = ("--resolver", OURS) if by_name else ("--address", OURS)
         return subprocess.Popen(
             [
-                *("ip", "netns", "exec", f"{self._prefix}-home", sys.executable, "-m", "stress"),
+                *(*self.inside(), sys.executable, "-m", "stress"),
                 *("run", HOST, *where, "--ca", str(self.certificates.root)),
                 *("--results", str(self.folder / "results"), *words),
             ],
@@ -266,7 +284,8 @@ class Hosts:
                 "PATH": f"{self.folder / 'programs'}:{os.environ['PATH']}",
                 "PYTHONPATH": str(ROOT),
                 "COLUMNS": "100",
-            },
+            }
+            | dict(environment or {}),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

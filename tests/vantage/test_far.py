@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from stress.model.run import End, Progress
 from stress.store import open_run
 from stress.vantage import messages
 from stress.vantage.far import LOOK_S, SILENT_LOOKS
+from tests.cli.conftest import Ask
 from tests.vantage.conftest import FarSide
 
 
@@ -52,10 +54,35 @@ def test_a_part_whose_initiator_is_gone_ends_as_interrupted_with_its_file_whole(
     code = far.process.wait()
     end, recorded, _ = end_of(ready.file)
 
-    assert code == 7
+    assert code == 1
     assert end is End.INTERRUPTED
     assert recorded > 0
     assert SILENT_LOOKS * LOOK_S < 5
+
+
+@pytest.mark.long
+@pytest.mark.slow
+def test_a_part_that_was_lost_is_continued_where_it_is_and_merged(
+    plan_40: Plan, far_side: Callable[[], FarSide], tmp_path: Path, ask: Ask
+) -> None:
+    far = far_side()
+    ready = far.prepare(replace(plan_40, load=Load(40, None, 4, 20.0)), rows_home=False)
+    far.say(messages.Go(time_ns()))
+    while told_of(far).ended < 5:
+        pass
+    far.link.close()
+    far.process.wait()
+    continued = ask("run", "--continue", ready.file, "--results", tmp_path, "-q")
+    (file,) = (path for path in tmp_path.glob("*.db"))
+    joined = ask("merge", file, "--rows", "there", "--name", "all", "--json", "--results", tmp_path)
+    document = json.loads(joined.out)
+
+    assert continued.code == 1, continued.err
+    assert end_of(str(file))[:2] == (End.COMPLETED, 40)
+    assert [(one["name"], one["attempts"]) for one in document["vantages"]] == [("fra", 40)]
+    with open_run(file) as run:
+        facts = run.facts()
+    assert facts.begun_ns == facts.started_ns
 
 
 @pytest.mark.slow
@@ -68,7 +95,7 @@ def test_without_go_nothing_is_dialled_and_nothing_stays(
     far.link.close()
     code = far.process.wait()
 
-    assert code == 7
+    assert code == 1
     assert ready.file.startswith(str(tmp_path))
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 

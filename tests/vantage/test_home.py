@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 import json
+import socket
+import sys
 from pathlib import Path
 
 import pytest
 
+from stress.store import open_run
 from tests.cli.conftest import Ask
+from tests.vantage.hosts import ROOT
+
+
+@pytest.fixture
+def there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A vantage at the other end of a command; its state folder is the test's."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    script = tmp_path / "there"
+    script.write_text(f'#!/bin/sh\ncd /; shift\nPYTHONPATH={ROOT} exec {sys.executable} "$@"\n')
+    script.chmod(0o755)
+    return f"there=exec:{script}"
 
 
 @pytest.mark.long
@@ -40,7 +54,8 @@ def test_two_vantages_make_one_run(
 def test_a_goal_is_judged_over_all_and_stops_all(
     farm_words: tuple[str, ...], tmp_path: Path, ask: Ask
 ) -> None:
-    own = ("--results", tmp_path, "--json", "--until", "failures>=8", "--max-duration", "10m")
+    goal = ("--until", "failures>=8", "--max-duration", "10m", "--rows", "there")
+    own = ("--results", tmp_path, "--json", *goal)
     places = ("--vantage", "fra=local", "--vantage", "nyc=local")
 
     answered = ask("run", *farm_words, "--rate", "40", "--processes", "3", *places, *own)
@@ -78,3 +93,70 @@ def test_too_few_handshakes_and_a_name_twice_are_refused(
     assert twice.code == search.code == 2
     assert "2 vantages are called a" in twice.err
     assert "--find-limit and --vantage do not go together" in search.err
+
+
+@pytest.mark.long
+@pytest.mark.slow
+def test_rows_stay_there_and_the_report_is_the_same(there: str, tmp_path: Path, ask: Ask) -> None:
+    """Nothing listens: 51,000 attempts are soon over, and a report needs rows of fewer."""
+    own = ("--results", tmp_path, "-q")
+    load = ("-n", 51_000, "-c", 600, "--processes", 1, "--rows", "there")
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        port = closed.getsockname()[1]
+        target = (f"localhost:{port}", "--address", f"127.0.0.1:{port}")
+        made = ask("run", *target, *load, "--vantage", there, *own, "--name", "small-1")
+    assert made.code == 1, made.err
+    (whole,) = (tmp_path / "state").rglob("*.db")
+    exported = " ".join(ask("export", tmp_path / "small-1.db").err.split())
+    again = ask("merge", tmp_path / "small-1.db", whole, *own, "--name", "large-2")
+    answers = [
+        ask("report", tmp_path / f"{name}.db", "--json").out.replace(name, "NAME")
+        for name in ("small-1", "large-2")
+    ]
+
+    assert again.code == 1, again.err
+    assert f"{whole}" in "".join(made.err.split("\n  "))
+    assert "there: all rows stay on " in made.err
+    assert "have no row here: those stayed where they were made; there: on " in exported
+    assert str(whole) in exported
+    assert answers[0] == answers[1]
+    with open_run(tmp_path / "small-1.db") as small, open_run(tmp_path / "large-2.db") as large:
+        assert (small.recorded, large.recorded, large.elsewhere) == (51_000, 51_000, 0)
+        assert small.elsewhere > 10_000
+
+
+@pytest.mark.long
+@pytest.mark.slow
+def test_secrets_stay_there_unless_asked_for(
+    there: str, farm_words: tuple[str, ...], tmp_path: Path, ask: Ask
+) -> None:
+    own = ("--results", tmp_path, "-q", "--processes", "2", "-n", "80")
+    places = ("--vantage", there, "--vantage", "home=local")
+    said = ask("run", *farm_words, *places, *own, "--name", "without", "--rows", "there").err
+    ask("run", *farm_words, *places, *own, "--name", "with", "--secrets", "here")
+    (key_log,) = (path for path in (tmp_path / "state").rglob("*") if path.is_file())
+    kept: dict[str, dict[str, list[str]]] = {}
+    for name in ("without", "with"):
+        with open_run(tmp_path / f"{name}.db") as run:
+            names = [one.name for one in run.facts().vantages]
+            for one in run.transcripts():
+                of = kept.setdefault(name, {}).setdefault(names[one.record.vantage or 0], [])
+                of += one.secrets
+    proof = tmp_path / "proof"
+    ask("evidence", tmp_path / "without.db", "--out", proof)
+    shared = ask("evidence", tmp_path / "without.db", "--out", tmp_path / "shared", "--share")
+
+    assert kept["without"]["there"] == []
+    assert all((kept["without"]["home"], kept["with"]["there"], kept["with"]["home"]))
+    lines = key_log.read_text().splitlines()
+    assert {line.split()[0] for line in lines} <= {line.split()[0] for line in kept["with"]["home"]}
+    assert key_log.stat().st_mode & 0o777 == 0o600
+    data = (tmp_path / "without.db").read_bytes()
+    assert not any(bytes.fromhex(line.split()[2]) in data for line in lines)
+    assert not any(line.encode() in data for line in lines)
+    assert "TLS secrets of its evidence stay on" in said
+    assert str(key_log) in said
+    assert f": {key_log}\n" in (proof / "README.txt").read_text()
+    assert shared.code == 0
+    assert str(key_log) not in (tmp_path / "shared/README.txt").read_text()

@@ -15,15 +15,16 @@ from stress.model.record import Record
 from stress.model.run import End
 from stress.store import open_run
 from stress.vantage import messages
+from stress.vantage.cluster import DaskGateway, SocketLink, open_dask
 from stress.vantage.gateways import ExecnetGateway, open_execnet
 from stress.vantage.link import Fleet, Gateway, VantageLink
-from tests.vantage.conftest import FarSide, SocketLink
+from tests.vantage.conftest import FarSide
 
 
 def test_what_we_ship_and_what_the_tests_use_fit_the_protocols() -> None:
-    fleets: list[Fleet] = [open_execnet]
-    gateways: list[type[Gateway]] = [ExecnetGateway]
-    links: list[type[VantageLink]] = [SocketLink]
+    fleets: list[Fleet] = [open_execnet, open_dask]
+    gateways: list[type[Gateway]] = [ExecnetGateway, DaskGateway]
+    links: list[type[VantageLink]] = [SocketLink, DaskGateway]
 
     assert all((fleets, gateways, links))
 

@@ -13,7 +13,7 @@ def test_a_message_arrives_as_it_was_sent() -> None:
     outer = Progress(1.0, 9, None, 2, 1, 0, 0, 0, 1, 1, 3.0, 0, 0.0, (VantageProgress("a", inner),))
 
     for told in (
-        messages.Assign(plan, vantage, "n", records=True),
+        messages.Assign(plan, vantage, "n", records=True, rows_home=False, secrets_home=True),
         messages.Stop(),
         messages.Go(1),
     ):

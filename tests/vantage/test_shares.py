@@ -97,9 +97,24 @@ def test_a_rate_that_is_too_high_for_all_is_divided_equally() -> None:
     assert [part.rate for part in parts] == pytest.approx([4_000] * 3)
 
 
+def test_weights_divide_what_there_is_as_far_as_the_machines_can_carry_it() -> None:
+    small = Examined("pi", (), {}, 1, 1_000, 100.0, "", (), None)
+
+    twice = divided(Load(900, None, 90, 90.0), [THERE] * 2, wishes=[2.0, 1.0])
+    bounded = divided(Load(900, None, 90, 900.0), [small, THERE, THERE], 7, wishes=[9.0, 2.0, 1.0])
+
+    assert [(one.count, one.concurrency) for one in twice] == [(600, 60), (300, 30)]
+    assert [one.rate for one in twice] == pytest.approx([60, 30])
+    assert [one.rate for one in bounded] == pytest.approx([100, 800 * 2 / 3, 800 / 3])
+    assert [one.processes for one in bounded] == [5, 1, 1]
+
+
 @given(st.integers(1, 40), st.integers(0, 10_000), st.randoms(use_true_random=False))
 def test_nothing_is_lost_by_dividing(number: int, more: int, random: Random) -> None:
-    shares = level([random.random() + 1 / number for _ in range(number)])
+    shares = level(
+        [random.random() + 1 / number for _ in range(number)],
+        [random.random() + 0.1 for _ in range(number)],
+    )
     assert shares is not None
 
     parts = dealt(number + more, shares)

@@ -13,6 +13,7 @@ from math import sqrt
 
 import numpy as np
 
+from stress.analysis.causes import signs
 from stress.analysis.causes.changes import (
     TimeProfile,
     lockout,
@@ -39,17 +40,6 @@ from stress.analysis.causes.load import (
     segments,
 )
 from stress.analysis.causes.ports import PortFinding, port_structure
-from stress.analysis.causes.signs import (
-    facts_of_the_answers,
-    facts_of_the_chain,
-    facts_of_the_clients,
-    facts_of_the_place,
-    facts_of_the_plan,
-    facts_of_the_roots,
-    facts_of_the_staples,
-    facts_of_the_verdicts,
-    facts_of_what_passed,
-)
 from stress.analysis.causes.slowness import slow_records, slowness
 from stress.analysis.causes.table import counted_cells
 from stress.analysis.chains import difference, issuer, reference, short, subject
@@ -240,7 +230,7 @@ class _Claimant:
             for one in way
         }
         place |= {one.dimension: "" for one in locus.conditions if one.op is Comparator.IS_NOT}
-        found = facts_of_the_place(place, self.recording.facts.plan)
+        found = signs.facts_of_the_place(place, self.recording.facts.plan)
         if cohort.failures >= ALWAYS * cohort.attempts:
             found.add("always-fails-there")
         # A signal suggests a server.
@@ -516,7 +506,7 @@ class _Claimant:
         if self.recording.facts.records:
             return ()
         chain, plan = self.chain(failing), self.recording.facts.plan
-        evidence = facts_of_the_plan(plan).union(found)
+        evidence = signs.facts_of_the_plan(plan).union(found)
         load = "dependent" if Dimension.RATE in loci and self.recording.by_load else self.load
         if load:
             evidence.add(f"load-{load}")
@@ -535,14 +525,14 @@ class _Claimant:
         if chain is None:
             values = self.without_chain(alike, failures)
         else:
-            values = facts_of_the_staples(alike)
+            values = signs.facts_of_the_staples(alike)
             others = [self.chain(one.failing) for one in self.isolations]
             same = [one.failing.outcome == failing.outcome for one in self.isolations]
-            evidence |= facts_of_the_chain(chain, self.usual, plan.trust.anchors)
-            evidence |= facts_of_the_clients(self.clients(failing))
-            evidence |= facts_of_the_roots([*filter(None, compress(others, same))])
+            evidence |= signs.facts_of_the_chain(chain, self.usual, plan.trust.anchors)
+            evidence |= signs.facts_of_the_clients(self.clients(failing))
+            evidence |= signs.facts_of_the_roots([*filter(None, compress(others, same))])
             verdicts = [one for one in self.recording.verdicts if one.chain == chain.sha256]
-            evidence |= facts_of_the_verdicts(verdicts)
+            evidence |= signs.facts_of_the_verdicts(verdicts)
             if len(self.tally.good_chains) > 1:
                 evidence.add("several-good-chains")
         return likely(
@@ -565,7 +555,7 @@ class _Claimant:
         passing, follow = passing_rate(plan.load, cube), follow_arrivals(plan.load, cube)
         met = sorted(one.id for one in alike)
         first = passed_first(met, self.tally.attempts, failures, follow=follow)
-        values = facts_of_the_answers(alike) | facts_of_what_passed(first, passing)
+        values = signs.facts_of_the_answers(alike) | signs.facts_of_what_passed(first, passing)
         if implied := StartTls.implied_by(plan.target.port):
             values.setdefault("starttls", implied.value)
         return values

@@ -19,11 +19,11 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import exp, gcd, inf, lgamma, log, pi
+from math import exp, gcd, inf, log, pi
 
 import numpy as np
 
-from stress.analysis.proportions.binomial import Floats, Integers, log_likelihood
+from stress.analysis.proportions.binomial import Floats, Integers, log_choose, log_likelihood
 from stress.model.claims import Lockout, Recurrence, Shape
 
 MOST_BLOCKS = 400
@@ -146,7 +146,7 @@ def lockout(good: Sequence[int], failed: Sequence[int], failures: int) -> Lockou
     before = len(good) + sum(one <= last for one in failed)
     after = len(good) + failures - before
     # By chance all good ones would be among so many first ones.
-    chance = _chosen(before, len(good)) - _chosen(before + after, len(good))
+    chance = log_choose(before, len(good)) - log_choose(before + after, len(good))
     if max(failed) <= last or after < FEWEST_AFTER or chance > log(BY_CHANCE):
         return None
     return Lockout(last, len(good), before, after)
@@ -180,11 +180,6 @@ def passed_first(met: Sequence[int], attempts: int, failures: int, *, follow: bo
     portions += [first] if len(portions) == 1 else []
     equal = len(portions) > 1 and max(portions) - min(portions) <= EQUAL * max(portions)
     return first if equal and after <= max(portions) else 0
-
-
-def _chosen(of: int, count: int) -> float:
-    """The logarithm of the number of ways to choose so many."""
-    return lgamma(of + 1) - lgamma(count + 1) - lgamma(of - count + 1)
 
 
 def series(

@@ -135,8 +135,8 @@ def differences(recording: Recording) -> Iterator[tuple[Claim, Isolation | None]
     """All that differs, and where, if that is known."""
     table = recording.table
     good = table.counts * (table.outcomes.codes == table.outcomes.code(OK.name)) > 0
-    full = good & ~_is(table, Dimension.RESUMED, "yes")
-    rows = {Dimension.ALPN: good, Dimension.RESUMED: good & _is(table, Dimension.OFFERED, "yes")}
+    full = good & ~_yes(table, Dimension.RESUMED)
+    rows = {Dimension.ALPN: good, Dimension.RESUMED: good & _yes(table, Dimension.OFFERED)}
     for dimension, name in NAMES.items():
         column = table.column(dimension)
         if column is None:
@@ -227,10 +227,10 @@ def _told(
     return claim, isolate(where, FailureClass(OK.name, None, met, alike))
 
 
-def _is(table: Table, dimension: Dimension, value: str) -> Mask:
+def _yes(table: Table, dimension: Dimension) -> Mask:
     column = table.column(dimension)
     assert column is not None
-    return np.asarray(column.codes == column.code(value))
+    return np.asarray(column.codes == column.code("yes"))
 
 
 def _without_key_type(column: Column) -> Column:

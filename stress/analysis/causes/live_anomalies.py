@@ -14,8 +14,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from stress.analysis.proportions.binomial import LEVEL
-from stress.analysis.proportions.sequence import confidence_sequence
+from stress.analysis.proportions.binomial import LEVEL, confidence_sequence
 from stress.model.outcome import Side, side_of
 from stress.model.record import Record
 from stress.text.numbers import percent, thousands

@@ -27,6 +27,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import cached_property
 from math import sqrt
 
 import numpy as np
@@ -41,7 +42,7 @@ from stress.analysis.recording import Recording, timed_table
 from stress.model.attributes import Dimension
 from stress.model.claims import Basis, Ceiling, Claim, FailureCount, Stalls
 from stress.model.outcome import OK
-from stress.model.record import Flag, Record, RecordColumn, RecordTable
+from stress.model.record import Flag, Record, RecordTable
 from stress.model.summary import Condition, LatencyShift
 
 FACTOR, FLOOR_MS = 1.5, 20.0
@@ -110,6 +111,11 @@ class _Timed:
         self.took_ms = column((o.connect_ns or 0) + (o.server_ns or 0) for o in self.rows)
         self.began_ms = column(one.started_ns - recording.facts.started_ns for one in self.rows)
 
+    @cached_property
+    def table(self) -> Table:
+        """The rows as the search for causes reads them."""
+        return timed_table(self.recording, self.rows)
+
     def slow(self, base: float) -> tuple[Mask, float]:
         """Which handshakes took clearly longer than this quantile of them, and than how long."""
         usual = float(np.quantile(self.took_ms, base))
@@ -121,7 +127,7 @@ class _Timed:
         slow, _ = self.slow(base)
         if not FEWEST_SLOW <= slow.sum() < len(slow):
             return
-        table = timed_table(self.recording, self.rows)
+        table = self.table
         odd = tuple(one for one, is_slow in zip(self.rows, slow, strict=True) if is_slow)
         # A search for the limit, or random rates, make nobody slow by themselves.
         recording = replace(self.recording, table=table, failing=odd, by_load=False)
@@ -357,12 +363,7 @@ def _chosen(records: RecordTable, rows: Integers, slow: Mask) -> RecordTable:
         names=(OK.name, "slow"),
         counts=counts,
         columns=tuple(
-            RecordColumn(
-                one.name,
-                one.values,
-                np.frombuffer(one.codes, np.uint8)[rows].tobytes(),
-                one.distinct,
-            )
+            replace(one, codes=np.frombuffer(one.codes, np.uint8)[rows].tobytes())
             for one in records.columns
         ),
     )

@@ -31,14 +31,14 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import chain, pairwise
-from math import exp, lgamma, log, sqrt
+from math import exp, log, sqrt
 from statistics import fmean, median
 from typing import TypeAlias
 
 import numpy as np
 
 from stress.analysis.causes.cohorts import Mask
-from stress.analysis.proportions.binomial import Floats, Integers, weighted_tail
+from stress.analysis.proportions.binomial import Floats, Integers, log_choose, weighted_tail
 
 PASSES = 0.01
 """A cohort whose `within` is larger is not claimed."""
@@ -112,8 +112,7 @@ def _farther(gap: int, count: int, size: int) -> float:
     """P(the next is farther away than this), for `count` random ones of `size`."""
     if size - gap < count:
         return 0.0
-    ways = lgamma(size - gap + 1) - lgamma(size - gap - count + 1)
-    return exp(ways - lgamma(size + 1) + lgamma(size - count + 1))
+    return exp(log_choose(size - gap, count) - log_choose(size, count))
 
 
 def robustness(

@@ -29,7 +29,7 @@ from scipy.special import betainc, betaincinv
 
 from stress.analysis.backends import KEY
 from stress.analysis.causes.table import Table
-from stress.analysis.compare.latency_change import RELEVANT, LatencyChange, latency_changes
+from stress.analysis.latency import RELEVANT, LatencyChange, latency_changes
 from stress.analysis.proportions.estimate import block_counts, effective
 from stress.analysis.recording import table_of
 from stress.analysis.tally import counted_by

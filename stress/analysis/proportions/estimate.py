@@ -48,8 +48,13 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from stress.analysis.proportions.binomial import EXACT, LEVEL, Floats, exact_bounds
-from stress.analysis.proportions.sequence import confidence_sequence
+from stress.analysis.proportions.binomial import (
+    EXACT,
+    LEVEL,
+    Floats,
+    confidence_sequence,
+    exact_bounds,
+)
 from stress.analysis.tally import by_block
 from stress.model.outcome import Category, Side, side_of
 from stress.model.run import Cell, Cells, Cube, End

@@ -11,8 +11,7 @@ from math import ceil, expm1, log, log1p
 
 from scipy.special import gammaincinv
 
-from stress.analysis.proportions.binomial import LEVEL
-from stress.analysis.proportions.sequence import claims_below
+from stress.analysis.proportions.binomial import LEVEL, claims_below
 from stress.errors import UsageError
 from stress.text.numbers import percent, thousands
 

@@ -307,9 +307,16 @@ class RunValidity:
             if ours and not self.plan.find_limit:
                 self._invalidate(f"generator-limited: {told}: this machine could not keep up")
             else:
-                places = f"concurrency limit ({self.plan.load.concurrency:,}) reached"
-                stalled = f"; {stalls:,} of them because this machine stalled" if stalls else ""
-                self.note(f"{told}: {places}{self._little()}{stalled}")
+                load = self.plan.load
+                told += f": concurrency limit ({load.concurrency:,}) reached"
+                # How many places the target's own time needs at the offered rate (Little's law).
+                mean_s = self._target_ns / self._sent / 1e9 if self._sent else 0.0
+                needed = (load.rate or 0.0) * mean_s
+                if not load.segments and not self.plan.find_limit and needed >= load.concurrency:
+                    told += f": the target takes {seconds(mean_s)} on average,"
+                    told += f" so {load.rate:,.12g}/s keeps {needed:,.0f} open at once"
+                told += f"; {stalls:,} of them because this machine stalled" if stalls else ""
+                self.note(told)
         warning = self.canaries.warning()
         if warning is not None:
             self.note(warning)
@@ -323,18 +330,6 @@ class RunValidity:
                 f"load generator saturated: a worker used {busiest:.0%} of a core;"
                 " the rate reached is the client's limit, not the target's"
             )
-
-    def _little(self) -> str:
-        """How many places the target's own time needs at the offered rate, where that is known."""
-        load = self.plan.load
-        mean_s = self._target_ns / self._sent / 1e9 if self._sent else 0.0
-        needed = (load.rate or 0.0) * mean_s
-        if load.segments or self.plan.find_limit or needed < load.concurrency:
-            return ""
-        return (
-            f": the target takes {seconds(mean_s)} on average, so {load.rate:,.12g}/s keeps"
-            f" {needed:,.0f} open at once"
-        )
 
     def _check_host(self, ended: int) -> None:
         """Compare the kernel's counters with those of the beginning."""

@@ -24,9 +24,8 @@ from collections.abc import Callable
 from time import monotonic_ns
 
 from stress.dialogues import SCRIPTS
-from stress.dialogues.credentials import read_credentials
 from stress.dialogues.dialogue import Dialogue
-from stress.dialogues.proxies import ProxyDialogue
+from stress.dialogues.proxies import ProxyDialogue, read_credentials
 from stress.engine.worker import timestamps
 from stress.engine.worker.attempt import (
     Attempt,

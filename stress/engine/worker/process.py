@@ -6,6 +6,7 @@ The worker never outlives the coordinator: an end of file on the socket ends it.
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import socket
@@ -211,11 +212,13 @@ async def run_segments(
 def main(argv: list[str]) -> None:
     """Run this process on the socket whose file descriptor the coordinator passed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the coordinator says when to stop
+    gc.freeze()  # what was imported stays: neither meanwhile nor at the end look it through
     home = trio.socket.from_stdlib_socket(socket.socket(fileno=int(argv[1])))
     try:
         trio.run(serve, trio.SocketStream(home))
     except* trio.BrokenResourceError:
         exit_now()
+    gc.freeze()
 
 
 if __name__ == "__main__":

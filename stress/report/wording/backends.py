@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from stress.analysis.matrix import groups
 from stress.model.attributes import Dimension
 from stress.model.claims import FailureKeys
 from stress.model.run import JoinedLog, RunFacts
@@ -14,17 +13,29 @@ from stress.model.summary import (
     Cause,
     Comparator,
     NewKey,
+    ResumptionGroups,
     Spread,
     Summary,
 )
 from stress.text.escape import command
-from stress.text.numbers import counted, milliseconds, of, percent, percent_up, seconds, thousands
+from stress.text.numbers import (
+    counted,
+    milliseconds,
+    of,
+    percent,
+    percent_up,
+    seconds,
+    some,
+    thousands,
+)
 
 ASKED = "Each handshake sent one HEAD request; h2 was not offered, so ALPN is not judged. "
 _AT_BACKEND = (Dimension.BACKEND, Comparator.IS)
 _ALWAYS = {"source": "source address", "local_port": "source port"}
 SHOWN = 3
 """Files that are named."""
+_QUARTER_NS, _KEPT_NS = 900 * 10**9, 5 * 10**9
+"""Time zones differ by quarters of an hour; clocks that are kept differ by less than 5 s."""
 _TOLD_BY = {
     "ticket": "the key of their session tickets",
     "header": "a header of their answer",
@@ -43,8 +54,7 @@ def joined_sentences(result: JoinedLog) -> tuple[str, str]:
     """How many attempts were found in a balancer's log, and how far its clock is from ours."""
     attempts = result.joined + result.ambiguous + result.unmatched
     by = "by time alone, so this is a suggestion" if result.by_time else "by client port and time"
-    more = len(result.files) - SHOWN
-    names = ", ".join(result.files[:SHOWN]) + (f" and {more} more" if more > 0 else "")
+    names = some(result.files, SHOWN)
     offset_ns, side = abs(result.offset_ns), "ahead of" if result.offset_ns >= 0 else "behind"
     offset = f"{milliseconds(offset_ns / 1e3)} ms" if offset_ns < 1e9 else seconds(offset_ns / 1e9)
     found = (
@@ -56,6 +66,11 @@ def joined_sentences(result: JoinedLog) -> tuple[str, str]:
         f"The balancer's clock was {offset} {side} ours; "
         f"95% of the lines are within {milliseconds(result.spread_ns / 1e3)} ms of that."
     )
+    zones = (offset_ns + _QUARTER_NS // 2) // _QUARTER_NS
+    if zones and abs(offset_ns - zones * _QUARTER_NS) <= _KEPT_NS:
+        clocks += (
+            " Time zones are so far apart: the log may be of another zone or date than was read."
+        )
     return found, clocks
 
 
@@ -198,11 +213,10 @@ def untold(count: BackendCount | None, name: str, keys: FailureKeys | None = Non
     return f"{why}; the balancer's log does: tls-stress join {name} LOG"
 
 
-def group_words(facts: RunFacts) -> str:
+def group_words(found: ResumptionGroups | None, facts: RunFacts) -> str:
     """What offering sessions to more connections showed; empty: none were offered."""
-    if facts.matrix is None:
+    if found is None:
         return ""
-    found = groups(facts.matrix)
     failing, good = found.failing, found.good
     offered, accepted = failing.offered + good.offered, failing.accepted + good.accepted
     told = f"{of(accepted, offered)} sessions that were offered again were accepted"

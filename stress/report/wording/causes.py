@@ -40,10 +40,10 @@ from stress.model.summary import (
 from stress.planning.run_command import run_argv
 from stress.report.wording.backends import untold
 from stress.report.wording.differences import negotiated, slow
-from stress.text.datetimes import time_of_day
 from stress.text.escape import printable, shell_line
 from stress.text.numbers import counted, of, percent, seconds, thousands
 from stress.text.templates import read_texts
+from stress.text.units import time_of_day
 from stress.trust import describe, known_missing, open_end
 
 _UNFINISHED = (Category.INCOMPLETE_CHAIN, Category.WRONG_INTERMEDIATE)
@@ -128,14 +128,17 @@ def causes(findings: Findings) -> tuple[Cause, ...]:
                 likely=roots,
                 fix=fix,
                 clients=claim.clients,
-                next=shell_line(run_argv(facts.plan, change, made_now=facts.made_now))
-                if change
-                else "",
+                next=_command_line(facts, change),
                 latency=claim.shift,
                 interval=claim.interval,
             )
         )
     return tuple(made)
+
+
+def _command_line(facts: RunFacts, change: RunChange | None) -> str:
+    """The run that differs in this, as one line; empty for none."""
+    return shell_line(run_argv(facts.plan, change, made_now=facts.made_now)) if change else ""
 
 
 def _labelled(claim: Claim, addresses: Sequence[Address]) -> Claim:
@@ -232,8 +235,7 @@ def _place(claim: Claim, findings: Findings) -> str:
         *([_BACKLOG] if claim.backlog else []),
         *([_BY_SEARCH] if claim.searched else []),
     ]
-    if claim.early_s and claim.early_s > 0.0:
-        parts.append(f"served up to {seconds(claim.early_s)} before the validity begins")
+    parts += _ahead(claim)
     if claim.worst:
         where, inside = claim.worst
         parts.append(f"worst {place(where)}: {_counts(inside)}")
@@ -245,6 +247,12 @@ def _place(claim: Claim, findings: Findings) -> str:
     if claim.rivals:
         parts.append(f"nearly as well explained by: {place(claim.rivals[0])}")
     return f"{'; '.join(parts)}."
+
+
+def _ahead(claim: Claim) -> list[str]:
+    """How long before its validity a certificate was served, if it was."""
+    early_s = claim.early_s or 0.0
+    return [f"served up to {seconds(early_s)} before the validity begins"] if early_s > 0.0 else []
 
 
 def _counts(counts: FailureCount) -> str:
@@ -307,8 +315,7 @@ def _chain_alone(claim: Claim, findings: Findings) -> str:
     alone = len(findings.addresses) == 1
     to = f" to {findings.addresses[0].named}" if alone else ""
     course = course_words(claim.timing, findings.facts.started_ns)
-    early = claim.early_s or 0.0
-    ahead = f"served up to {seconds(early)} before the validity begins" if early > 0.0 else ""
+    ahead = _ahead(claim)
     if claim.usual and mechanism.chain and claim.usual.sha256 != mechanism.chain.sha256:
         first = (
             f"Some connections{to} are answered with a different certificate chain "
@@ -316,7 +323,7 @@ def _chain_alone(claim: Claim, findings: Findings) -> str:
         )
     elif met == total:
         every = f"Every connection{to} is answered with chain {mechanism.name} ({share})"
-        return "; ".join(filter(None, (every, _how_often(mechanism), course, ahead))) + "."
+        return "; ".join(filter(None, (every, _how_often(mechanism), course, *ahead))) + "."
     else:
         first = f"Connections{to} are answered with chain {mechanism.name} ({share})"
     keys = findings.failure_keys.get(claim.category)
@@ -329,7 +336,7 @@ def _chain_alone(claim: Claim, findings: Findings) -> str:
         last = told
     else:
         last = "Nothing else that is recorded tells these connections apart"
-    return f"{first}; {_how_often(mechanism)}. {'; '.join(filter(None, (last, course, ahead)))}."
+    return f"{first}; {_how_often(mechanism)}. {'; '.join(filter(None, (last, course, *ahead)))}."
 
 
 def recurrence_words(found: Recurrence) -> str:
@@ -379,8 +386,7 @@ def _equivalent(claim: Claim) -> bool:
 
 def unexplained(found: UnexplainedClaim, facts: RunFacts) -> Unexplained:
     """The failures without a cause, with what may lie behind them, and how to find out."""
-    change, new = experiment(found.likely, facts.plan), facts.made_now
-    following = shell_line(run_argv(facts.plan, change, made_now=new)) if change else ""
+    following = _command_line(facts, experiment(found.likely, facts.plan))
     named = found.category and not facts.records
     views = client_views(found.category, named=facts.plan.names_server) if named else {}
     return Unexplained(found.failures, likely(found.likely), following, views)

@@ -1,17 +1,17 @@
-"""Writes who sees the failures: what was measured for each client, and what each family shows."""
+"""Writes who sees the failures: what each client family shows, and by versions of root stores."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
-from stress.model.claims import FailureCount
+from stress.model.chain import Refusal, Verdict
 from stress.model.outcome import ClientView
-from stress.model.plan import Client
-from stress.text.numbers import of
 
 MEASURED = "Measured:"
-_MOST_CLIENTS = 4
+"""Begins what a run has measured itself (`ten_lines`)."""
 _ANSWERS = (("yes", "Fails for"), ("sometimes", "Sometimes for"), ("no", "Not for"))
+_SINCE = " ≥ "
+_EVERY = "every version"
 
 
 def who_sees(views: Mapping[str, ClientView]) -> str:
@@ -30,20 +30,31 @@ def who_sees(views: Mapping[str, ClientView]) -> str:
     return " ".join(parts)
 
 
-def met_by(clients: Sequence[Client], counts: Mapping[int, FailureCount]) -> str:
-    """What this run measured for each of its clients, those that failed first; empty for one."""
-    if len(clients) < 2:
-        return ""
-    failed = sorted(
-        (index for index, count in counts.items() if count.failures and index < len(clients)),
-        key=lambda index: -counts[index].failures / counts[index].attempts,
+def store_versions(verdicts: Iterable[Verdict], chain: bytes | None = None) -> str:
+    """Which versions of root stores refuse a chain, where the answer depends on them.
+
+    Such as `Fails on Android ≤ 13, Java < 11.0.22; accepted by newer ones.`; empty: no matter.
+
+    Versions that nobody has any more are left to a sentence of their own.
+
+    Args:
+        verdicts: whose findings count.
+        chain: SHA-256 of the only chain that matters; None: all do.
+    """
+    about = [one for one in verdicts if chain is None or one.chain == chain]
+    findings = [one for verdict in about for one in verdict.findings]
+    listed = [one for one in findings if one.versions and _EVERY not in one.versions]
+    in_use = dict.fromkeys(one.versions for one in listed if one.refusal is not Refusal.NO)
+    out_of_use = dict.fromkeys(
+        one.versions
+        for one in listed
+        if one.refusal is Refusal.NO and _SINCE not in one.versions and one.versions not in in_use
     )
-    others = [count for index, count in counts.items() if index not in failed[:_MOST_CLIENTS]]
-    parts = [
-        f"{of(counts[one].failures, counts[one].attempts)} as {clients[one].name}"
-        for one in failed[:_MOST_CLIENTS]
-    ]
-    if others:
-        rest = (sum(one.failures for one in others), sum(one.attempts for one in others))
-        parts.append(f"{of(*rest)} as {'others' if parts else 'any'}")
-    return f"{MEASURED} {', '.join(parts)}."
+    sentences = []
+    if in_use:
+        newer = [_SINCE in one for one in in_use]
+        rest = "older" if all(newer) else "other" if any(newer) else "newer"
+        sentences.append(f"Fails on {', '.join(in_use)}; accepted by {rest} ones.")
+    if out_of_use:
+        sentences.append(f"Fails on versions too old to count: {', '.join(out_of_use)}.")
+    return " ".join(sentences)

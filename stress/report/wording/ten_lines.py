@@ -7,7 +7,7 @@ everything comes from `Findings`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -15,14 +15,14 @@ from pathlib import Path
 from stress.analysis import chains as chain_words
 from stress.analysis.causes.likely import catalogue
 from stress.analysis.findings import Findings
-from stress.analysis.proportions.sequence import ANYTIME
+from stress.analysis.proportions.binomial import ANYTIME
 from stress.analysis.verdict import NANOSECONDS, duration_s
 from stress.codes.catalog import chain_views, client_views, fix_for, phrase_for
 from stress.model.attributes import Dimension
 from stress.model.chain import Refusal
-from stress.model.claims import RunChange, Silence
+from stress.model.claims import FailureCount, RunChange, Silence
 from stress.model.outcome import Category, Kind, Stage, kind_of
-from stress.model.plan import NO_POLICY
+from stress.model.plan import NO_POLICY, Client
 from stress.model.record import RecordSource
 from stress.model.run import SeenChain
 from stress.model.summary import FAILURE, Cause, Command, Failures, Headlines, Purpose, Validity
@@ -38,7 +38,7 @@ from stress.report.wording.causes import (
     silence,
     undecided,
 )
-from stress.report.wording.clients import met_by, who_sees
+from stress.report.wording.clients import MEASURED, store_versions, who_sees
 from stress.report.wording.context import (
     goal_words,
     limit_sentence,
@@ -48,10 +48,9 @@ from stress.report.wording.context import (
     valid,
 )
 from stress.report.wording.differences import unasked
-from stress.report.wording.store_versions import store_versions
-from stress.text.datetimes import instant, span
 from stress.text.escape import printable, shell_line, with_names
-from stress.text.numbers import counted, interval, percent, percent_up, seconds, thousands
+from stress.text.numbers import counted, interval, of, percent, percent_up, seconds, some, thousands
+from stress.text.units import instant, span
 from stress.trust import describe, known_of
 from stress.trust.reading.certificate import shown_names
 
@@ -65,6 +64,8 @@ MOST_CHAINS = 100
 """The commonest chains, whose certificates are checked for it."""
 PATIENCE_US = 10_000_000
 """How long OkHttp waits for a connection; browsers and iOS wait longer."""
+MOST_CLIENTS = 4
+"""Clients that failed whose figures are told apart."""
 MOST_PLACES = 3
 """Sentences of places in one line: of more only the first are told there."""
 _WITH_VALUES = frozenset(
@@ -129,7 +130,7 @@ def headlines(
         fix = " ".join([mend or _nothing_to_fix(findings, who), *dict.fromkeys(upcoming(findings))])
     return Headlines(
         verdict=" ".join(filter(None, verdict)),
-        where=f"{where} {group_words(findings.facts)}".rstrip(),
+        where=f"{where} {group_words(findings.resumption_groups, findings.facts)}".rstrip(),
         what=_what(findings),
         who=who.rstrip(),
         fix=" ".join([fix, *(repairs if tally.failures else ())]),
@@ -151,6 +152,25 @@ def _who_fails(findings: Findings, causes: Sequence[Cause], category: str) -> st
     who = f"{who_sees(views) or 'Every client.'} {versions}"
     who = who if len(tally.categories) == 1 else f"{category}: {who}"
     return f"{met_by(plan.clients, tally.clients)} {who}".strip()
+
+
+def met_by(clients: Sequence[Client], counts: Mapping[int, FailureCount]) -> str:
+    """What this run measured for each of its clients, those that failed first; empty for one."""
+    if len(clients) < 2:
+        return ""
+    failed = sorted(
+        (index for index, count in counts.items() if count.failures and index < len(clients)),
+        key=lambda index: -counts[index].failures / counts[index].attempts,
+    )
+    others = [count for index, count in counts.items() if index not in failed[:MOST_CLIENTS]]
+    parts = [
+        f"{of(counts[one].failures, counts[one].attempts)} as {clients[one].name}"
+        for one in failed[:MOST_CLIENTS]
+    ]
+    if others:
+        rest = (sum(one.failures for one in others), sum(one.attempts for one in others))
+        parts.append(f"{of(*rest)} as {'others' if parts else 'any'}")
+    return f"{MEASURED} {', '.join(parts)}."
 
 
 def _nothing_to_fix(findings: Findings, who: str) -> str:
@@ -364,9 +384,8 @@ def commands(findings: Findings) -> Iterator[Command]:
         replay = with_names("replay", name, options=options)
         yield Command(Purpose.VERIFY_FIX, replay, "After the fix")
     rare = "After the fix, if failures are rare"
-    rare = (
-        f"After the fix, from the same {len(facts.vantages)} vantages" if facts.vantages else rare
-    )
+    if facts.vantages:
+        rare = f"After the fix, from the same {counted(len(facts.vantages), 'vantage')}"
     yield Command(Purpose.VERIFY_FIX, (*again, "--name", fixed), rare)
     yield Command(Purpose.VERIFY_FIX, with_names("compare", name, fixed), "Then compare")
 
@@ -385,9 +404,12 @@ def experiments(findings: Findings) -> Iterator[Command]:
     changes = [next_run(claim, facts.plan) for claim in explained.claims]
     if explained.unexplained.failures:
         changes.append(experiment(explained.unexplained.likely, facts.plan))
+
+    def following(change: RunChange, why: str) -> Command:
+        return Command(Purpose.NEXT, run_argv(facts.plan, change, made_now=facts.made_now), why)
+
     for change in filter(None, changes):
-        argv = run_argv(facts.plan, change, made_now=facts.made_now)
-        yield Command(Purpose.NEXT, argv, "Next experiment")
+        yield following(change, "Next experiment")
     server = findings.backend_count
     if (
         server is not None
@@ -395,11 +417,9 @@ def experiments(findings: Findings) -> Iterator[Command]:
         and any(one.mechanism is not None and not one.conditions for one in explained.claims)
     ):
         if server.seen != 1 and facts.matrix is None and server.named < server.unnamed:
-            argv = run_argv(facts.plan, OFFERING, made_now=facts.made_now)
-            yield Command(Purpose.NEXT, argv, ABOUT_SERVERS[0])
+            yield following(OFFERING, ABOUT_SERVERS[0])
         if facts.plan.starttls is None:  # mail servers and databases have no headers
-            argv = run_argv(facts.plan, ASKING, made_now=facts.made_now)
-            yield Command(Purpose.NEXT, argv, ABOUT_SERVERS[1])
+            yield following(ASKING, ABOUT_SERVERS[1])
     for settling in dict.fromkeys(one.command for one in findings.assertions if one.command):
         yield Command(Purpose.NEXT, settling, "To settle the goals")
 
@@ -422,11 +442,7 @@ def _detectable(findings: Findings) -> str:
 
 def who_met_nothing(findings: Findings) -> str:
     """Which clients would have seen a failure all the same, and of which nothing is known."""
-    doubts = list(_doubts(findings))
-    return " ".join(doubts) if doubts else NOBODY
-
-
-def _doubts(findings: Findings) -> Iterator[str]:
+    doubts = []
     refused: dict[str, str] = {}
     for chain in findings.chains:
         by_policy = {one.policy: one for one in findings.verdicts if one.chain == chain.sha256}
@@ -437,23 +453,26 @@ def _doubts(findings: Findings) -> Iterator[str]:
             refusing = {name: view for name, view in views.items() if view.fails != "no"}
             refused.setdefault(chain_words.subject(chain), who_sees(refusing))
     for name, who in list(refused.items())[:2]:
-        yield f"No handshake of these clients failed, but others refuse {name}. {who}"
+        doubts.append(f"No handshake of these clients failed, but others refuse {name}. {who}")
     notes = [one for each in findings.verdicts for one in each.findings]
     if any(
         one.category is Category.MUST_STAPLE_MISSING and one.refusal is Refusal.NO for one in notes
     ):
-        yield (
+        doubts.append(
             "The certificate demands an OCSP staple (Must-Staple), and none was requested: whether"
             " Firefox accepts the answer is not known. Test it: --client firefox."
         )
     if findings.facts.plan.trust.policy == NO_POLICY:
-        yield "Chains were not judged (--policy none): no client's trust was tested."
+        doubts.append("Chains were not judged (--policy none): no client's trust was tested.")
     for index, address in enumerate(findings.addresses):
         if not findings.tally.addresses.get(index):
-            yield f"{address.named} was not reached by any handshake."
+            doubts.append(f"{address.named} was not reached by any handshake.")
     slow = findings.latency.get("handshake")
     if slow and slow.p99 and slow.p99 > PATIENCE_US:
-        yield f"The slowest 1% took over {seconds(slow.p99 / 1e6)}: OkHttp gives up after 10 s."
+        doubts.append(
+            f"The slowest 1% took over {seconds(slow.p99 / 1e6)}: OkHttp gives up after 10 s."
+        )
+    return " ".join(doubts) or NOBODY
 
 
 def upcoming(findings: Findings) -> Iterator[str]:
@@ -497,7 +516,7 @@ def record_headlines(
         places.append("No column could be searched: each has one value, or too many.")
     else:
         places.append(silence(found))
-    verdict = [failure_rate(findings, failures), goal_words(findings.assertions)]
+    verdict = [record_failure_rate(findings, failures), goal_words(findings.assertions)]
     if not failures.count and causes:  # then all of them are about latency
         verdict.append(f"But: {causes[0].sentence}")
     reasons = "; ".join(validity.reasons)
@@ -515,7 +534,7 @@ def record_headlines(
     )
 
 
-def failure_rate(findings: Findings, failures: Failures) -> str:
+def record_failure_rate(findings: Findings, failures: Failures) -> str:
     """How many failed, and of which kinds."""
     tally, episodes = findings.tally, findings.estimate.episodes
     rate = (
@@ -537,20 +556,15 @@ def searched_columns(findings: Findings, source: RecordSource) -> str:
     table = findings.records
     searched = [column.name for column in table.columns] if table else []
     which = f"a row failed where {source.failed}" if source.failed else "no row counts as failed"
-    words = f"{_listed(source.files)}; {which}"
+    words = f"{some(source.files, MOST_COLUMNS)}; {which}"
     words += f"; its time is {source.time}" if source.time else ""
-    words += f". Searched: {_listed(searched) or 'no column'}."
+    words += f". Searched: {some(searched, MOST_COLUMNS) or 'no column'}."
     if source.how:
         words += f" {'; '.join(source.how)[:1].upper()}{'; '.join(source.how)[1:]}."
     if source.left_out:
         left_out = [f"{name} ({why})" for name, why in source.left_out.items()]
-        words += f" Left out: {_listed(left_out)}."
+        words += f" Left out: {some(left_out, MOST_COLUMNS)}."
     return words
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = len(names) - MOST_COLUMNS
-    return ", ".join(names[:MOST_COLUMNS]) + (f" and {more} more" if more > 0 else "")
 
 
 def time_span(findings: Findings, source: RecordSource) -> str:

@@ -30,6 +30,7 @@ from stress.trust.reading.der import (
     Element,
     OddFormError,
     bits,
+    elements,
     first,
     integer,
     named,
@@ -51,6 +52,9 @@ from stress.trust.reading.key import Key, Signing, key_problems, read_key, read_
 _T = TypeVar("_T")
 
 UNREADABLE = "unreadable certificate"
+_FURTHER = {0x81, 0x82, 0xA3}
+"""Tags of what may follow the public key: unique identifiers and extensions."""
+_NETSCAPE = "netscapeCertType"
 _MOST_NAMES = 3
 _MOST_DIFFERING = 10
 """Names are listed where they decide."""
@@ -156,6 +160,17 @@ class CertificateFacts:
         return extension.usages(value, masked=False) if self.usages is not None else None
 
     @property
+    def netscape_type(self) -> int | None:
+        """The first octet of the netscapeCertType; -1: it cannot be read; None: there is none."""
+        value = next((one.value for one in self.extensions if named(one.oid) == _NETSCAPE), None)
+        if value is None:
+            return None
+        try:
+            return bits(first(value).expect(BIT_STRING).body).ljust(1, b"\0")[0]
+        except DerError:
+            return -1
+
+    @property
     def must_staple(self) -> bool:
         """Whether it demands a stapled OCSP response (`status_request`)."""
         return 5 in self.features
@@ -248,10 +263,29 @@ def shown_issuer(facts: CertificateFacts) -> str:
 
 def _oddities(facts: CertificateFacts) -> Iterator[str]:
     """What can be read, but is refused by some clients: the name of the part, and why."""
-    names, limits = facts.alternative_names, facts.constraints
+    names = facts.alternative_names
     first_two = facts.serial_octets[:2]
     if b"\0\0" <= first_two < b"\0\x80" or first_two >= b"\xff\x80":
         yield "serial number form: longer than needed"
+    yield from _odd_names(facts)
+    if facts.version != 3 and facts.extensions:
+        which = "version" if facts.version < 3 else "later version"
+        yield f"{which}: extensions in version {facts.version}"
+    if not facts.issuer_name.normal and facts.issuer_name.der:
+        yield "issuer name: empty"
+    if not facts.subject_name.normal and facts.subject_name.der and names is None:
+        yield "subject name: empty, and no subjectAltName"
+    with suppress(DerError):  # a key that cannot be read is noted already
+        yield from key_problems(single(facts.spki))
+
+
+def _odd_names(facts: CertificateFacts) -> Iterator[str]:
+    """The same, of what holds general names."""
+    names, limits, issuer = facts.alternative_names, facts.constraints, facts.authority
+    if limits and (limits.permitted.unknown or limits.excluded.unknown):
+        yield "nameConstraints form: a name of an unknown kind"
+    if issuer and bool(issuer.issuers) is not (issuer.serial is not None):
+        yield "authorityKeyIdentifier pair: an issuer or a serial number, not both"
     for octets in names.networks if names else ():
         yield f"iPAddress: {len(octets)} octets in the subjectAltName"
     for kind, of in (
@@ -262,15 +296,6 @@ def _oddities(facts: CertificateFacts) -> Iterator[str]:
             yield f"{kind} iPAddress: no address, with or without a mask"
     if names and names.unknown:
         yield "subjectAltName: a name of an unknown kind"
-    if facts.version != 3 and facts.extensions:
-        which = "version" if facts.version < 3 else "later version"
-        yield f"{which}: extensions in version {facts.version}"
-    if not facts.issuer_name.normal:
-        yield "issuer name: empty"
-    if not facts.subject_name.normal and names is None:
-        yield "subject name: empty, and no subjectAltName"
-    with suppress(DerError):  # a key that cannot be read is noted already
-        yield from key_problems(single(facts.spki))
 
 
 class _Reader:
@@ -289,12 +314,18 @@ class _Reader:
         if len(parts) != 3:
             raise DerError(f"a certificate of {len(parts)} parts")
         self.signed, self.algorithm, self.signature = parts
-        fields = self.signed.expect(SEQUENCE).children()
+        nothing: list[Element] = []
+        fields = self.part("further fields", self.all_fields, nothing)
         self.version = 1
         if fields and fields[0].tag == 0xA0:
             self.version = integer(single(fields.pop(0).body).expect(INTEGER).body) + 1
         if len(fields) < 6:
             raise DerError(f"a TBSCertificate of {len(fields)} fields")
+        for at, field_ in enumerate(fields[6:], 6):
+            if field_.tag not in _FURTHER or (at > 6 and field_.tag <= fields[at - 1].tag):
+                self.problems.append(f"further fields: tag 0x{field_.tag:02x}")
+                del fields[at:]
+                break
         self.fields = fields
         self.validity = fields[3].expect(SEQUENCE).children()
         if len(self.validity) != 2:
@@ -367,12 +398,21 @@ class _Reader:
         odd = tuple(_oddities(facts))
         return replace(facts, problems=(*self.problems, *odd)) if odd else facts
 
+    def all_fields(self) -> list[Element]:
+        """The fields of the signed part, as far as they decode."""
+        found: list[Element] = []
+        try:
+            found.extend(elements(self.signed.expect(SEQUENCE).body))
+        except DerError as error:
+            raise OddFormError(str(error), found, "") from error
+        return found
+
     def part(self, what: str, read: Callable[[], _T], default: _T) -> _T:
         """What `read` returns, or the default and a note."""
         try:
             return read()
         except OddFormError as error:
-            self.problems.append(f"{what} {error.kind}: {error}")
+            self.problems.append(f"{what} {error.kind}".rstrip() + f": {error}")
             return cast("_T", error.value)
         except DerError as error:
             self.problems.append(f"{what}: {error}")
@@ -383,6 +423,8 @@ class _Reader:
         found = self.part(whose, lambda: read_name(element), Name())
         if found.broken_strings:
             self.problems.append(f"{whose} strings: not of their type")
+        if found.odd_types:
+            self.problems.append(f"{whose} types: a value that is no string")
         return found
 
     def extension(self, kind: str, read: Callable[[bytes], _T]) -> _T | None:
@@ -412,11 +454,17 @@ class _Reader:
         wrapped = next((element for element in self.fields[6:] if element.tag == 0xA3), None)
         for one in single(wrapped.body).expect(SEQUENCE).children() if wrapped else ():
             parts = one.expect(SEQUENCE).children()
-            if not 2 <= len(parts) <= 3:
+            if len(parts) < 2:
                 raise DerError(f"an extension of {len(parts)} parts")
-            name, value = oid(parts[0].expect(OID).body), parts[-1].expect(OCTET_STRING).body
-            flag = parts[1].expect(BOOLEAN).body if len(parts) == 3 else b"\0"
-            if flag not in {b"\0", b"\xff"}:
+            flagged = parts[1].tag == BOOLEAN and len(parts) > 2
+            name = oid(parts[0].expect(OID).body)
+            value = parts[1 + flagged].expect(OCTET_STRING).body
+            if parts[2 + flagged :]:
+                self.problems.append("extension end: octets behind it")
+            flag = parts[1].body if flagged else b"\0"
+            if len(flag) != 1:
+                self.problems.append(f"critical flag size: {len(flag)} octets")
+            elif flag not in {b"\0", b"\xff"}:
                 self.problems.append("critical flag: neither 0 nor 255")
             critical = any(flag)
             found.append(CertificateExtension(name, critical, value))

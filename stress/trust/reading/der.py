@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -26,7 +26,7 @@ UTC_TIME, GENERALIZED_TIME = 0x17, 0x18
 SEQUENCE, SET = 0x30, 0x31
 
 _OTHER_TIMES = re.compile(r"\.\d+Z$|[+-]\d{4}$")
-"""A fraction, or an offset, which is not counted."""
+"""A fraction, or an offset."""
 _DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
 
@@ -162,6 +162,7 @@ def oid(body: bytes) -> str:
 
     Raises:
         DerError: empty, cut, or with an arc of more than 16 octets.
+        OddFormError: with leading zeros, which some clients read.
     """
     if not body or body[-1] & 0x80:
         raise DerError("an object identifier that is cut")
@@ -175,10 +176,27 @@ def oid(body: bytes) -> str:
         if not octet & 0x80:
             arcs.append(value)
             value, octets = 0, 0
-    if body[0] == 0x80:
-        raise DerError("an object identifier with leading zeros")
     first = min(arcs[0] // 40, 2)
-    return ".".join(map(str, [first, arcs[0] - 40 * first, *arcs[1:]]))
+    dotted = ".".join(map(str, [first, arcs[0] - 40 * first, *arcs[1:]]))
+    if body[0] == 0x80:
+        raise OddFormError("an object identifier with leading zeros", dotted, "")
+    return dotted
+
+
+def oids(bodies: Iterable[bytes]) -> tuple[tuple[str, ...], OddFormError | None]:
+    """The dotted forms, those with leading zeros too, and the last of their errors.
+
+    Raises:
+        DerError: as `oid`.
+    """
+    found, odd = list[str](), None
+    for body in bodies:
+        try:
+            found.append(oid(body))
+        except OddFormError as error:
+            found.append(str(error.value))
+            odd = error
+    return tuple(found), odd
 
 
 def integer(body: bytes) -> int:
@@ -203,6 +221,23 @@ def bits(body: bytes) -> bytes:
     return body[1:]
 
 
+def _usual_form(tag: int, text: str) -> tuple[str, str, str, int]:
+    """A time in the form that RFC 5280 wants, what was odd, its kind, and minutes of an offset."""
+    found = _OTHER_TIMES.search(text)
+    if tag == UTC_TIME and len(text) == 11 and text[10] == "Z":
+        return text[:10] + "00Z", f"the time {text!r} has no seconds", "form", 0
+    if tag == GENERALIZED_TIME and len(text) == 13 and text[12] == "Z":
+        return text[:12] + "00Z", f"the time {text!r}", "minutes", 0
+    if tag not in {UTC_TIME, GENERALIZED_TIME} or not found:
+        return text, "", "form", 0
+    offset, usual = found[0], _OTHER_TIMES.sub("Z", text)
+    if offset[0] == "." or offset[1:] == "0000":
+        return usual, f"the time {text!r}", "offset", 0
+    minutes = 60 * int(offset[1:3]) + int(offset[3:5])
+    minutes = -minutes if offset[0] == "-" else minutes
+    return usual, f"the time {text!r} has an offset", "offset", minutes
+
+
 def seconds(element: Element) -> int:
     """Unix seconds of a UTCTime or GeneralizedTime (RFC 5280 section 4.1.2.5).
 
@@ -212,12 +247,7 @@ def seconds(element: Element) -> int:
     Raises:
         DerError: another tag, another form than `[YY]YYMMDDHHMMSSZ`, or no such day.
     """
-    text = element.body.decode("ascii", "replace")
-    odd, kind = "", "form"
-    if element.tag == UTC_TIME and len(text) == 11 and text[10] == "Z":
-        odd, text = f"the time {text!r} has no seconds", text[:10] + "00Z"
-    elif element.tag in {UTC_TIME, GENERALIZED_TIME} and _OTHER_TIMES.search(text):
-        odd, text, kind = f"the time {text!r}", _OTHER_TIMES.sub("Z", text), "offset"
+    text, odd, kind, later = _usual_form(element.tag, element.body.decode("ascii", "replace"))
     if element.tag == UTC_TIME and len(text) == 13:
         text = ("19" if text[:2] >= "50" else "20") + text
     elif element.tag != GENERALIZED_TIME or len(text) != 15:
@@ -226,8 +256,11 @@ def seconds(element: Element) -> int:
         raise DerError(f"the time {text!r}")
     year = int(text[:4])
     month, day, hour, minute, second = (int(text[at : at + 2]) for at in range(4, 14, 2))
-    if not (1 <= month <= 12 and 1 <= day <= _DAYS[month - 1]):
+    leap = not year % 4 and (year % 100 != 0 or not year % 400)
+    if not (1 <= month <= 12 and 1 <= day <= 31):
         raise DerError(f"the day {year:04d}-{month:02d}-{day:02d}")
+    if day > _DAYS[month - 1] - (month == 2 and not leap):
+        odd, kind = f"the day {year:04d}-{month:02d}-{day:02d}", "day"  # some count on
     if second == 60:
         odd, kind = f"the time {hour:02d}:{minute:02d}:60", "second"
     if hour > 23 or minute > 59 or second > 60:
@@ -237,7 +270,7 @@ def seconds(element: Element) -> int:
     era, of_era = divmod(years, 400)
     of_year = (153 * ((month + 9) % 12) + 2) // 5 + day - 1
     days = era * 146097 + of_era * 365 + of_era // 4 - of_era // 100 + of_year - 719468
-    value = ((days * 24 + hour) * 60 + minute) * 60 + second
+    value = ((days * 24 + hour) * 60 + minute - later) * 60 + second
     if odd:
         raise OddFormError(odd, value, kind)
     return value

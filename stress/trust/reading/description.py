@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from stress.text.datetimes import instant
+from stress.text.units import instant
 from stress.trust.reading.certificate import (
     CertificateFacts,
     describe,

@@ -7,6 +7,7 @@ caller notes that and continues. Sources: RFC 5280 section 4.2, RFC 6962 section
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
@@ -27,6 +28,7 @@ from stress.trust.reading.der import (
     integer,
     named,
     oid,
+    oids,
     single,
 )
 
@@ -40,6 +42,9 @@ _ENCODING = {0x0C: "utf-8", 0x14: "latin-1", 0x1C: "utf-32-be", 0x1E: "utf-16-be
 
 TeletexString (0x14) is Latin-1 in practice, whatever T.61 says.
 """
+
+_NAME_TYPES = frozenset({0x0C, 0x12, 0x13, 0x14, 0x16, 0x1C, 0x1E, 0x03, 0x30})
+"""Those that OpenSSL reads in a name (ASN1_PRINTABLE)."""
 
 NormalName = tuple[tuple[tuple[str, str], ...], ...]
 """RDNs of (attribute, folded value) pairs: equal exactly when the names match."""
@@ -57,6 +62,8 @@ class Name:
     """A value is neither a UTF8String nor a PrintableString."""
     broken_strings: bool = False
     """A value is not of its string type."""
+    odd_types: bool = False
+    """A value is of a type that no name has."""
     der: bytes = b""
 
 
@@ -67,23 +74,29 @@ def read_name(element: Element) -> Name:
         DerError: the element is something else.
     """
     rdns: list[list[tuple[str, str]]] = []
-    odd = broken = False
+    odd = broken = odd_types = False
+    form: OddFormError | None = None
     for rdn in element.expect(SEQUENCE).children():
         attributes = []
         for pair in rdn.expect(SET).children():
             parts = pair.expect(SEQUENCE).children()
-            if len(parts) != 2:
+            if len(parts) < 2:
                 raise DerError(f"an attribute of {len(parts)} parts")
+            if len(parts) > 2:
+                form = OddFormError("an attribute of more than two parts", None, "")
             odd |= parts[1].tag not in {0x0C, 0x13}
+            odd_types |= parts[1].tag not in _NAME_TYPES
             encoding = _ENCODING.get(parts[1].tag, "utf-8")
             value = parts[1].body.decode(encoding, "replace")
             if parts[1].tag in _ENCODING:
                 broken |= value.encode(encoding, "replace") != parts[1].body
-            attributes.append((named(oid(parts[0].body)), value))
+            (identifier,), padded = oids([parts[0].body])
+            form = padded or form
+            attributes.append((named(identifier), value))
         rdns.append(attributes)
     pairs = [pair for rdn in rdns for pair in rdn]
-    return Name(
-        text=", ".join(f"{kind}={value}" for kind, value in reversed(pairs)),
+    name = Name(
+        text=", ".join("+".join(f"{k}={value}" for k, value in rdn) for rdn in reversed(rdns)),
         normal=tuple(
             tuple(sorted((kind, " ".join(value.casefold().split())) for kind, value in rdn))
             for rdn in rdns
@@ -91,8 +104,12 @@ def read_name(element: Element) -> Name:
         common_names=tuple(value for kind, value in pairs if kind == "CN"),
         odd_strings=odd,
         broken_strings=broken,
+        odd_types=odd_types,
         der=element.raw,
     )
+    if form is not None:
+        raise OddFormError(str(form), name, form.kind)
+    return name
 
 
 _CA_ISSUERS = "1.3.6.1.5.5.7.48.2"
@@ -152,7 +169,16 @@ class NameConstraints:
 
 def general_names(data: bytes) -> GeneralNames:
     """The names of a subjectAltName."""
-    return _collect(first(data).expect(SEQUENCE).children())
+    listed = first(data).expect(SEQUENCE).children()
+    names = _collect(listed)
+    for one in listed:
+        if one.tag == 0xA4 and not _directories([one.body]):
+            raise OddFormError("a directoryName that is none", names)
+        if one.tag == 0x88 and not one.body:
+            raise OddFormError("a registeredID without octets", names)
+        if one.tag == 0xA0 and [part.tag for part in elements(one.body)] != [OID, 0xA0]:
+            raise OddFormError("an otherName of another form", names)
+    return names
 
 
 def name_constraints(data: bytes) -> NameConstraints:
@@ -186,12 +212,21 @@ def _collect(names: list[Element]) -> GeneralNames:
         tuple(body.decode("ascii", "replace") for body in bodies.get(0x82, [])),
         tuple(ip_address(body) for body in octets if len(body) in {4, 16}),
         tuple(body for body in octets if len(body) not in {4, 16}),
-        tuple(read_name(single(body)) for body in bodies.get(0xA4, [])),
+        _directories(bodies.get(0xA4, [])),
         tuple(body.decode("ascii", "replace") for body in bodies.get(0x81, [])),
         tuple(body.decode("ascii", "replace") for body in bodies.get(0x86, [])),
         sum(len(bodies.get(tag, [])) for tag in (0xA0, 0xA3, 0xA5, 0x88)),
         sum(len(bodies[tag]) for tag in bodies.keys() - _GENERAL_NAMES),
     )
+
+
+def _directories(bodies: list[bytes]) -> tuple[Name, ...]:
+    """Those that decode."""
+    found = []
+    for body in bodies:
+        with suppress(DerError):
+            found.append(read_name(single(body)))
+    return tuple(found)
 
 
 def basic_constraints(data: bytes) -> tuple[bool, int | None]:
@@ -205,7 +240,10 @@ def basic_constraints(data: bytes) -> tuple[bool, int | None]:
             raise DerError("a boolean of several octets")
         is_ca = any(parts.pop(0).body)
     if parts:
-        path_length = integer(parts.pop(0).expect(INTEGER).body)
+        octets = parts.pop(0).expect(INTEGER).body
+        path_length = integer(octets)
+        if len(octets) > path_length.bit_length() // 8 + 1:
+            raise OddFormError("a path length with padding", (is_ca, path_length), "padding")
     if parts:
         raise OddFormError("more than a flag and a path length", (is_ca, path_length))
     return is_ca, path_length
@@ -222,7 +260,10 @@ def usages(data: bytes, *, masked: bool = True) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class PolicyConstraints:
-    """A policyConstraints: after so many certificates a policy is needed, mappings are not."""
+    """A policyConstraints: after so many certificates a policy is needed, mappings are not.
+
+    A negative count, which clients take for none, is none.
+    """
 
     require: int | None = None
     no_mapping: int | None = None
@@ -230,8 +271,9 @@ class PolicyConstraints:
 
 def policy_constraints(data: bytes) -> PolicyConstraints:
     """The counts of a policyConstraints."""
-    parts = {part.tag: integer(part.body) for part in first(data).expect(SEQUENCE).children()}
-    return PolicyConstraints(parts.get(0x80), parts.get(0x81))
+    counts = {part.tag: integer(part.body) for part in first(data).expect(SEQUENCE).children()}
+    counts = {tag: count for tag, count in counts.items() if count >= 0}
+    return PolicyConstraints(counts.get(0x80), counts.get(0x81))
 
 
 def policies(data: bytes) -> tuple[str, ...]:
@@ -258,7 +300,11 @@ def inhibit_any_policy(data: bytes) -> int:
 def purposes(data: bytes) -> tuple[str, ...]:
     """The purposes of an extendedKeyUsage by name; those without one as identifiers."""
     parts = first(data).expect(SEQUENCE).children()
-    return tuple(named(oid(part.expect(OID).body)) for part in parts)
+    identifiers, zeros = oids(part.expect(OID).body for part in parts)
+    names = tuple(map(named, identifiers))
+    if zeros is not None:
+        raise OddFormError(str(zeros), names, zeros.kind)
+    return names
 
 
 def subject_key_id(data: bytes) -> bytes:
@@ -278,10 +324,16 @@ class AuthorityKey:
 def authority(data: bytes) -> AuthorityKey:
     """The parts of an authorityKeyIdentifier."""
     parts = {part.tag: part.body for part in first(data).expect(SEQUENCE).children()}
+    constructed = 0xA0 in parts
+    if constructed:
+        parts[0x80] = b"".join(part.body for part in elements(parts.pop(0xA0)))
     if parts.keys() - {0x80, 0xA1, 0x82}:
         raise DerError("an element of another kind")
     issuers = _collect(list(elements(parts.get(0xA1, b""))))
-    return AuthorityKey(parts.get(0x80), issuers.directories, parts.get(0x82))
+    found = AuthorityKey(parts.get(0x80), issuers.directories, parts.get(0x82))
+    if constructed:
+        raise OddFormError("a key identifier in several pieces", found, "BER")
+    return found
 
 
 def issuer_urls(data: bytes) -> tuple[str, ...]:
@@ -298,7 +350,8 @@ def issuer_urls(data: bytes) -> tuple[str, ...]:
 def distribution_points(data: bytes) -> None:
     """Only the outer form: nobody asks what they say."""
     for point in first(data).expect(SEQUENCE).children():
-        point.expect(SEQUENCE).children()
+        if {part.tag for part in point.expect(SEQUENCE).children()}.isdisjoint({0xA0, 0xA2}):
+            raise OddFormError("a point without a name", None)
 
 
 def features(data: bytes) -> tuple[int, ...]:

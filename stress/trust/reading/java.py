@@ -2,15 +2,16 @@
 
 Java decodes every extension that it knows, and a critical one that it cannot decode makes it refuse
 the whole message; one that is not critical is as if it were not there. Its idea of what decodes is
-neither ours (`certificate.py`) nor Go's (`strict.py`): BER is fine, trailing octets are not, and
-names are parsed to the end. Sources: OpenJDK 17, sun.security.x509 (OIDMap and the constructors of
-the extensions), sun.security.util.DerValue and ObjectIdentifier.
+neither ours (`certificate.py`) nor Go's (`strict_problems`): BER is fine, trailing octets are not,
+and names are parsed to the end. Sources: OpenJDK 17, sun.security.x509 (OIDMap and the constructors
+of the extensions), sun.security.util.DerValue and ObjectIdentifier.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache, partial
 from itertools import pairwise
@@ -75,6 +76,16 @@ def undecodable(facts: CertificateFacts) -> Mapping[str, str]:
         except DerError as error:
             found.setdefault(name, str(error))
     return found
+
+
+def doubled(facts: CertificateFacts) -> tuple[str, ...]:
+    """The extensions that Java reads twice: it keeps those apart that it cannot decode."""
+    names = []
+    for one in facts.extensions:
+        with suppress(DerError):
+            _CHECKS.get(named(one.oid), _anything)(single(one.value))
+            names.append(named(one.oid))
+    return tuple(name for name in facts.duplicates if names.count(name) > 1)
 
 
 @lru_cache(maxsize=512)
@@ -185,7 +196,7 @@ def _as(tag: int, check: _Check) -> _Check:
 
 
 def _directory(element: Element) -> None:
-    for rdn in _parts(single(element.body)):
+    for rdn in _parts(single(element.body)) if element.body else ():
         for pair in elements(rdn.expect(SET).body):
             parts = list(_parts(pair))
             if len(parts) != 2:

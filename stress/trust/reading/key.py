@@ -58,6 +58,10 @@ class Signing:
     """`RSA`, `RSA-PSS`, `ECDSA`, `DSA`, `Ed25519`, `ML-DSA-44` …; empty: unknown to us."""
     digest: str = ""
     """`SHA-256` …; empty: it has none (EdDSA) or is unknown."""
+    mask: str = ""
+    """RSA-PSS: the digest of its mask."""
+    salt: int = 0
+    """RSA-PSS: octets of its salt."""
 
 
 _EC, _DSA = "1.2.840.10045.2.1", "1.2.840.10040.4.1"
@@ -125,19 +129,41 @@ def read_signing(identifier: Element) -> Signing:
         raise DerError("an algorithm without an identifier")
     name = oid(parts[0].expect(OID).body)
     if name == _PSS:
-        # The digest in RSASSA-PSS-params; SHA-1 is its default (RFC 4055 section 3.1).
-        digest = "SHA-1"
-        for part in parts[1].children() if len(parts) > 1 else []:
-            if part.tag == 0xA0:
-                digest = tables().digests.get(
-                    oid(single(part.body).first(OID).body), "unknown digest"
-                )
-                break
-        return Signing(f"RSA-PSS with {digest}", "RSA-PSS", digest)
+        return _read_pss(parts[1] if len(parts) > 1 else None)
     if name not in tables().signatures:
         return Signing(f"signature algorithm {name}")
     scheme, digest = tables().signatures[name]
     return Signing(f"{scheme} with {digest}" if digest else scheme, scheme, digest)
+
+
+_PSS_SALTS = {"SHA-256": 32, "SHA-384": 48, "SHA-512": 64}
+"""Digests of RSA-PSS, and the salts that all clients know with them."""
+_USUAL_PSS_OCTETS = 54
+"""Of parameters with NULL behind each digest and without a trailer."""
+
+
+def _read_pss(parameters: Element | None) -> Signing:
+    """RSASSA-PSS-params, with the defaults of RFC 4055 section 3.1.
+
+    The scheme is `RSA-PSS` for the parameters that every client knows, octet by octet; `RSA-PSS in
+    another form` for the same ones otherwise encoded; `RSA-PSS otherwise` for others.
+    """
+
+    def digest_of(algorithm: Element) -> str:
+        return tables().digests.get(oid(algorithm.first(OID).body), "unknown digest")
+
+    own = parameters is not None and parameters.tag == SEQUENCE
+    parts = {part.tag: single(part.body) for part in parameters.children()} if own else {}  # type: ignore[union-attr]  # it is there
+    digest = digest_of(parts[0xA0]) if 0xA0 in parts else "SHA-1"
+    masks = parts[0xA1].children()[1:] if 0xA1 in parts else []
+    mask = digest_of(masks[0]) if masks else "SHA-1"
+    salt = integer(parts[0xA2].expect(INTEGER).body) if 0xA2 in parts else 20
+    usual = mask == digest and _PSS_SALTS.get(digest) == salt
+    usual &= 0xA3 not in parts or integer(parts[0xA3].expect(INTEGER).body) == 1
+    scheme = "RSA-PSS in another form" if usual else "RSA-PSS otherwise"
+    if usual and parameters is not None and len(parameters.raw) == _USUAL_PSS_OCTETS:
+        scheme = "RSA-PSS"
+    return Signing(f"RSA-PSS with {digest}", scheme, digest, mask, salt)
 
 
 @lru_cache(maxsize=512)

@@ -7,7 +7,7 @@ clients that still look at it.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from enum import StrEnum
@@ -25,8 +25,9 @@ from stress.trust.rules.context import Context
 
 _HOST_NAME = re.compile(r"([a-z0-9_][a-z0-9_-]*\.)*[a-z0-9_][a-z0-9_-]*")
 _LETTERS_DIGITS_HYPHENS = re.compile(r"([a-z0-9]([a-z0-9-]*[a-z0-9])?(\.|$))+")
-_IA5_COMMON_NAME = b"\x06\x03\x55\x04\x03\x16"
-"""How a CN begins that is an IA5String."""
+_UNREAD_COMMON_NAME = re.compile(rb"\x06\x03\x55\x04\x03[\x16\x1c]")
+"""How a CN begins that is an IA5String or a UniversalString."""
+_MAILBOX = re.compile(r'("[^"]*"|[^@"\s]+)@[^\s]*')
 _LONGEST_NAME = 253
 """Characters of a host name (RFC 1035 section 2.3.4); longer text is not a host name."""
 _MOST_COMPARISONS = 250_000
@@ -64,16 +65,18 @@ class IdentitySettings(Settings, frozen=True):
     constrained: tuple[str, ...] = ("dns", "networks", "directories", "mails", "uris")
     """Kinds of names that name constraints limit."""
     named_uris: Literal["", "uris", "any"] = ""
-    """Below which constraints a URI with an address for a host is refused: none, those of URIs, or
-    any."""
-    partial_wildcards: Literal["", "first", "any"] = ""
-    """Of which labels a `*` stands for any letters; else it is the whole first label."""
+    """Below which constraints a URI is refused whose host is an address or empty, and a mail
+    address that is none: none, those of URIs, or any."""
+    partial_wildcards: Literal["", "leading", "first", "any"] = ""
+    """Of which labels a `*` stands for any letters (`leading`: at the beginning of the first); else
+    it is the whole first label."""
     host_names_only: bool = False
     """A host that is no host name (with an underscore) matches nothing."""
     constraint_final_dot: bool | None = None
     """It is ignored in name constraints; None: as in names."""
-    constrained_issuers: bool = True
-    """Name constraints limit the names of issuers, too."""
+    constrained_issuers: Literal["none", "below", "all", "own"] = "below"
+    """Which issuers name constraints limit, too: none, those below but for self-issued ones, all
+    below, or the one that has them itself."""
     anchor_constraints: bool = True
     """Name constraints of an anchor count."""
     mapped_addresses: bool = False
@@ -90,7 +93,11 @@ class IdentitySettings(Settings, frozen=True):
     readable_constraints: bool = False
     """Constraints that cannot be read, or of kinds that are not compared, allow nothing."""
     masked_constraints: bool = False
-    """A constraint of addresses without a mask is refused when there is an address."""
+    """A constraint of addresses without a mask is refused when there is an address; any of
+    addresses when there is one of another length."""
+    constrained_apart: tuple[str, ...] = ()
+    """What is no matter of constraints: `networks` of the other version of IP, `ipv4` networks for
+    an IPv6 address, or `uris` without a host."""
     wildcards_excluded: bool = False
     """A `*` is excluded with any of the names that it stands for."""
     last_common_name: bool = False
@@ -114,8 +121,13 @@ def names_host(facts: CertificateFacts, host: str, settings: IdentitySettings) -
     if address is not None:
         mapped = [getattr(one, "ipv4_mapped", None) for one in names.addresses]
         return address in names.addresses or (settings.mapped_addresses and address in mapped)
+    return _any_covers(names.dns, host, settings)
+
+
+def _any_covers(patterns: Sequence[str], host: str, settings: IdentitySettings) -> bool:
+    """Whether one of the names, which may have wildcards, matches a host that is no address."""
     wanted = ascii_name(host)
-    dotted = f"{wanted}." in map(str.lower, names.dns)
+    dotted = f"{wanted}." in map(str.lower, patterns)
     if settings.equal_final_dots and host.endswith(".") and dotted:
         return True
     if not settings.host_final_dot and host.endswith("."):
@@ -123,12 +135,12 @@ def names_host(facts: CertificateFacts, host: str, settings: IdentitySettings) -
     if settings.host_names_only and not _LETTERS_DIGITS_HYPHENS.fullmatch(wanted):
         return False
     exact = not settings.letters_digits_hyphens or _HOST_NAME.fullmatch(wanted)
-    if settings.wildcard_letters and "_" in wanted.partition(".")[0]:
+    if settings.wildcard_letters and "_" in wanted:
         exact = None
     cover = _COVERS[settings.partial_wildcards]
     return any(
-        cover(ascii_name(pattern), wanted, settings.wildcard_labels)
-        for pattern in names.dns
+        cover(pattern.removesuffix(".").lower(), wanted, settings.wildcard_labels)
+        for pattern in patterns
         if (exact or "*" not in pattern) and (settings.final_dot or not pattern.endswith("."))
     )
 
@@ -139,17 +151,17 @@ def common_name_is(facts: CertificateFacts, host: str, settings: IdentitySetting
     names = names[-1:] if settings.last_common_name else names
     if address is not None:
         return address in map(literal, names)
-    labels = settings.wildcard_labels
-    cover = _COVERS[settings.partial_wildcards]
-    return any(cover(ascii_name(name), ascii_name(host), labels) for name in names)
+    return _any_covers(names, host, settings)
 
 
 def covers(pattern: str, name: str, wildcard_labels: int = 2) -> bool:
     """Whether a name from a certificate matches `name`; both lower case, without final dot.
 
     A `*` must be the whole first label and matches exactly one label, with so many behind it: in
-    most clients `*.com` matches nothing.
+    most clients `*.com` matches nothing, in few `*` matches a name of one label.
     """
+    if pattern == "*" and not wildcard_labels:
+        return bool(name) and "." not in name
     if not pattern.startswith("*."):
         return pattern == name and bool(name)
     first, dot, rest = name.partition(".")
@@ -173,9 +185,19 @@ def _covers_partly(pattern: str, name: str, wildcard_labels: int, *, first: bool
     )
 
 
+def _covers_by_end(pattern: str, name: str, wildcard_labels: int) -> bool:
+    """As `covers`, but a `*` may be the beginning of the first label, and stand for nothing."""
+    end = pattern[1:]
+    if pattern[:1] != "*" or "*" in end:
+        return covers(pattern, name, wildcard_labels)
+    head = name.removesuffix(end)
+    return name.endswith(end) and "." not in head and end.count(".") >= wildcard_labels
+
+
 _COVERS: Mapping[str, Callable[[str, str, int], bool]] = {
     "": covers,
     "any": _covers_partly,
+    "leading": _covers_by_end,
     "first": partial(_covers_partly, first=True),
 }
 
@@ -238,11 +260,12 @@ def _common_name_counts(context: Context, *, address: bool) -> bool:
     rule = context.policy.settings(IdentitySettings).common_name
     names = context.leaf.alternative_names or GeneralNames()
     if rule is CommonName.SINGLE:
-        # As GnuTLS's hostname-verify.c: an IA5String is no DirectoryString, and not read.
+        # As GnuTLS's hostname-verify.c: an IA5String is no DirectoryString, and not read; nor is
+        # a UniversalString.
         leaf, purposes = context.leaf, {"serverAuth", "anyExtendedKeyUsage"}
         purposes.intersection_update(leaf.purposes or purposes)
         other = names.dns or names.addresses or names.uris
-        readable = _IA5_COMMON_NAME not in leaf.subject_name.der
+        readable = not _UNREAD_COMMON_NAME.search(leaf.subject_name.der)
         single = readable and len(leaf.subject_name.common_names) == 1
         return not address and not other and bool(purposes) and single
     if rule is CommonName.NAMES:
@@ -285,12 +308,13 @@ def constraint_findings(context: Context) -> Iterator[Finding]:
             continue
         if place == 0 or constraints is None or (at_anchor and not settings.anchor_constraints):
             continue
-        between = [one.facts for one in context.path.links[1:place] if not one.facts.self_issued]
         if constraints.bounded and not bounded:
             detail = f"{short_name(link.facts)} has name constraints with a minimum or maximum"
             yield Finding(Category.NAME_CONSTRAINTS, link.position, detail)
-        limited = between if settings.constrained_issuers else []
-        below = [(one, one.alternative_names or GeneralNames()) for one in limited]
+        below = [
+            (one, _constrained_names(one, settings))
+            for one in _constrained_issuers(context, place, settings)
+        ]
         critical = "nameConstraints" in link.facts.critical_extensions
         forbidden = (
             printable(next(_outright(*one, constraints, settings, critical=critical), ""), 80)
@@ -301,6 +325,29 @@ def constraint_findings(context: Context) -> Iterator[Finding]:
         if first:
             detail = f"{short_name(link.facts)} may not issue for {first}"
             yield Finding(Category.NAME_CONSTRAINTS, link.position, detail)
+
+
+def _constrained_issuers(
+    context: Context, place: int, settings: IdentitySettings
+) -> list[CertificateFacts]:
+    """The issuers that the constraints of one of them limit."""
+    links, rule = context.path.links, settings.constrained_issuers
+    if rule == "own":
+        return [links[place].facts]
+    below = [one.facts for one in links[1:place] if rule != "none"]
+    return [one for one in below if rule == "all" or not one.self_issued]
+
+
+def _constrained_names(facts: CertificateFacts, settings: IdentitySettings) -> GeneralNames:
+    """The names of an issuer; with its CN where any is taken for a name."""
+    names, common = facts.alternative_names or GeneralNames(), facts.common_name or ""
+    if settings.constrained_common_name != "any" or names.dns or names.addresses:
+        return names
+    address = literal(common)
+    if address is not None:
+        return replace(names, addresses=(address,))
+    is_name = _LETTERS_DIGITS_HYPHENS.fullmatch(common.lower())
+    return replace(names, dns=(common,)) if is_name else names
 
 
 RULES = (name_findings, constraint_findings)
@@ -321,8 +368,10 @@ def _outright(
         yield from names.uris if uris else ()
         if names.others and any(one.others for one in both):
             yield "a name of a kind that is not compared"
-    if settings.named_uris == "any" or (settings.named_uris == "uris" and uris):
-        yield from (uri for uri in names.uris if literal(_host_of(uri)) is not None)
+    if settings.named_uris:
+        hosts = {uri: _host_of(uri) for uri in names.uris if uris or settings.named_uris == "any"}
+        yield from (uri for uri, host in hosts.items() if not host or literal(host) is not None)
+        yield from (mail for mail in names.mails if not _MAILBOX.fullmatch(mail))
     bases = [base.lower().removeprefix(".") for one in both for base in one.dns]
     if settings.readable_names and any(base and not _HOST_NAME.fullmatch(base) for base in bases):
         yield from names.dns
@@ -331,10 +380,18 @@ def _outright(
         permitting = (base for base in constraints.permitted.dns if _in_domain(name, base))
         if next(permitting, None) == "" or "" in constraints.excluded.dns:
             yield name
-    if settings.masked_constraints and any(one.addresses or _odd_networks(one) for one in both):
-        yield from map(str, names.addresses)
+    if settings.masked_constraints:
+        yield from _unmasked(names, both)
     if constraints.excluded.directories and settings.excluded_directories:
         yield facts.subject_name.text or "any name"
+
+
+def _unmasked(names: GeneralNames, both: Sequence[GeneralNames]) -> Iterator[str]:
+    """Addresses that cannot be compared: for want of a mask, or of another length."""
+    if any(one.addresses or _odd_networks(one) for one in both):
+        yield from map(str, names.addresses)
+    if any(one.networks for one in both):
+        yield from ("an address of another length" for _ in names.networks)
 
 
 def _forbidden(
@@ -345,12 +402,12 @@ def _forbidden(
 ) -> str:
     """The first name of a certificate that is not allowed, as text; empty if all are."""
     permitted, excluded = constraints.permitted, constraints.excluded
-    bases = sum(len(kind.dns) + len(kind.networks) for kind in (permitted, excluded))
-    if bases * (len(names.dns) + len(names.addresses)) > _MOST_COMPARISONS:
+    count = sum(len(kind.dns) + len(kind.networks) for kind in (permitted, excluded))
+    if count * (len(names.dns) + len(names.addresses)) > _MOST_COMPARISONS:
         return "more names than clients compare"
     final_dot = settings.constraint_final_dot
     final_dot = settings.final_dot if final_dot is None else final_dot
-    subjects = (facts.subject_name,) if facts.subject_name.normal else ()
+    subjects = (*((facts.subject_name,) if facts.subject_name.normal else ()), *names.directories)
     compared: dict[str, tuple[tuple[Any, ...], Callable[[Any, Any], bool]]] = {
         "dns": (names.dns, partial(_in_domain, final_dot=final_dot)),
         "networks": (names.addresses, _in_network),
@@ -363,13 +420,24 @@ def _forbidden(
     }
     for kind, (those, within) in compared.items():
         for name in those if kind in settings.constrained else ():
-            inside = [within(name, base) for base in getattr(permitted, kind)]
+            bases = getattr(permitted, kind)
+            if kind == "networks":
+                bases = [base for base in bases if _concerns(base, name, settings)]
+            if "uris" in settings.constrained_apart and kind == "uris" and not _host_of(name):
+                continue
+            inside = [within(name, base) for base in bases]
             outside = any(within(name, base) for base in getattr(excluded, kind))
             if kind == "dns" and settings.wildcards_excluded and name.startswith("*."):
                 outside |= any(base.partition(".")[2] == name[2:] for base in excluded.dns)
             if (inside and not any(inside)) or outside:
                 return printable(getattr(name, "text", str(name)), 80)
     return ""
+
+
+def _concerns(base: bytes, address: IPv4Address | IPv6Address, settings: IdentitySettings) -> bool:
+    """Whether a network can have something to do with an address."""
+    size, apart = 2 * len(address.packed), settings.constrained_apart
+    return len(base) == size or not ("networks" in apart or ("ipv4" in apart and len(base) < size))
 
 
 def _unusable(facts: CertificateFacts) -> bool:

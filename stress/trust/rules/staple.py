@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from stress.model.chain import Finding, Refusal
 from stress.model.outcome import Category
-from stress.text.datetimes import instant
+from stress.text.units import instant
 from stress.trust.policy import Settings, find_policy
 from stress.trust.reading.certificate import short_name
 from stress.trust.rules.context import Context

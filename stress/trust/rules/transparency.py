@@ -14,7 +14,7 @@ import msgspec
 
 from stress.model.chain import Finding
 from stress.model.outcome import Category
-from stress.text.datetimes import days
+from stress.text.units import days
 from stress.trust.policy import LONG_AGO, Settings, unix
 from stress.trust.reading.der import DerError
 from stress.trust.reading.extension import sct_logs

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date
+from typing import Literal
 
 import msgspec
 
@@ -13,10 +14,16 @@ from stress.text.escape import printable
 from stress.trust.policy import LONG_AGO, Scope, Settings, unix
 from stress.trust.reading.certificate import CertificateFacts, short_name
 from stress.trust.reading.der import named, tables
+from stress.trust.reading.key import KeyKind
 from stress.trust.rules.context import Context
 
 _NO_USE = frozenset({"encipherOnly", "decipherOnly"})
 """What a keyUsage says about other uses, and is none."""
+
+
+_NETSCAPE_SERVER = 0x40
+_SIGNING_KEYS = frozenset({KeyKind.EC, KeyKind.EDWARDS})
+"""Keys that can do nothing else in a handshake."""
 
 
 class Presence(msgspec.Struct, frozen=True):
@@ -55,6 +62,14 @@ class UsageSettings(Settings, frozen=True):
     """A keyUsage must have one of its first seven bits (Java's AlgorithmChecker)."""
     leaf_usages: tuple[str, ...] = ()
     """A leaf with a keyUsage must have one of these; empty: not looked at."""
+    netscape_type: bool = False
+    """A leaf's netscapeCertType must be for servers."""
+    lone_leaf_usage: bool = True
+    """Also one that is itself an anchor."""
+    signing_in: Literal["", "TLS 1.2", "TLS 1.3"] = ""
+    """In which version of TLS a leaf's keyUsage must have digitalSignature, when the handshake has
+    come to the signature: in 1.2 of a key on a curve (OpenSSL, ssl_check_srvr_ecc_cert_and_alg), in
+    1.3 of any (GnuTLS, tls13/certificate_verify.c)."""
     handshake_usage: bool = False
     """That is a matter of the handshake, before the chain is judged (check `handshake-usage`)."""
     first_version: int = 1
@@ -82,6 +97,8 @@ class UsageSettings(Settings, frozen=True):
     readable_basics: bool = False
     """A basicConstraints that does not decode, or with a path length of more than 32 bits, makes no
     CA."""
+    old_version: int = 2
+    """Roots up to this version need no basicConstraints."""
     strict_ca: bool = False
     """Only basicConstraints makes a CA, and a leaf must not look like one."""
     root_by_usage: bool = False
@@ -108,7 +125,12 @@ def purpose_findings(context: Context) -> Iterator[Finding]:
             yield Finding(Category.MISSING_EKU, 0, "no extendedKeyUsage; serverAuth is required")
     elif settings.leaf_purpose and not _allows(leaf, settings, any_counts=settings.any_purpose):
         yield Finding(Category.WRONG_EKU, 0, f"for {_listed(leaf)} only, not for serverAuth")
+    kind = leaf.netscape_type
+    if settings.netscape_type and kind is not None and kind >= 0 and not kind & _NETSCAPE_SERVER:
+        yield Finding(Category.WRONG_EKU, 0, "its netscapeCertType is not for servers")
     wanted = settings.leaf_usages
+    if context.anchored and not context.issuers and not settings.lone_leaf_usage:
+        wanted = ()
     if leaf.usages is not None and wanted and not set(leaf.usages) & set(wanted):
         listed = ", ".join(leaf.usages) or "nothing"
         detail = f"its key is for {listed}, not for {' or '.join(wanted)}"
@@ -124,6 +146,17 @@ def purpose_findings(context: Context) -> Iterator[Finding]:
         ):
             detail = f"{short_name(facts)} may issue for {_listed(facts)} only"
             yield Finding(Category.WRONG_EKU, link.position, detail)
+
+
+def signing_findings(context: Context) -> Iterator[Finding]:
+    """The leaf's key must be for signatures in the versions of TLS in which the client looks."""
+    version, leaf = context.policy.settings(UsageSettings).signing_in, context.leaf
+    signs = leaf.usages is None or "digitalSignature" in leaf.usages
+    if not version or signs or (version == "TLS 1.2" and leaf.public_key.kind not in _SIGNING_KEYS):
+        return
+    listed = ", ".join(leaf.usages or ()) or "nothing"
+    detail = f"its key is for {listed}, not for digitalSignature, which is needed in {version}"
+    yield Finding(Category.WRONG_EKU, 0, detail, Refusal.SOMETIMES, check="handshake")
 
 
 def usable_findings(context: Context) -> Iterator[Finding]:
@@ -185,13 +218,16 @@ def _no_ca(facts: CertificateFacts, settings: UsageSettings, *, at_top: bool) ->
     """Why a certificate may not issue others; empty: it may."""
     by_usage = settings.root_by_usage and at_top and facts.usages is not None
     by_usage = by_usage and "basicConstraints" not in facts.named_extensions
-    old_root = facts.version < 3 and facts.self_issued and not settings.strict_ca
+    old_root = (
+        facts.version <= settings.old_version and facts.self_issued and not settings.strict_ca
+    )
     usages = facts.usages if settings.masked_usage else facts.unmasked_usages
     if usages and "keyCertSign" not in usages:
         return "may not sign certificates (keyUsage)"
     if usages == () and not settings.empty_usage:
         return "may not sign certificates (empty keyUsage)"
-    broken = any(part.startswith("basicConstraints") for part in facts.broken)
+    odd = {part for part in facts.broken if part.startswith("basicConstraints")}
+    broken = bool(odd - {"basicConstraints padding"})
     if settings.readable_basics and (broken or (facts.path_length or 0) >= 1 << 32):
         return "has basicConstraints that cannot be read"
     if facts.version < settings.first_version and not at_top:
@@ -209,7 +245,7 @@ def extension_findings(context: Context) -> Iterator[Finding]:
         unknown, limits = set(settings.also_unknown), link.facts.constraints
         if limits is not None and settings.only_known_constraints:
             kinds = (limits.permitted, limits.excluded)
-            if any(kind.directories or kind.others for kind in kinds):
+            if any(kind.directories or kind.others or kind.unknown for kind in kinds):
                 unknown.add("nameConstraints")
         names = link.facts.alternative_names
         none = names and not (names.dns or names.addresses or names.mails or names.uris)
@@ -237,11 +273,19 @@ def leaf_findings(context: Context) -> Iterator[Finding]:
     if applies and context.leaf.is_ca:
         detail = "the server's own certificate claims to be a CA"
         yield Finding(Category.MALFORMED_CERTIFICATE, 0, detail, refusal, check="ca-leaf")
-    lone = context.anchored and not context.issuers and not context.leaf.is_ca
+    authority = context.leaf.is_ca and context.leaf.may_sign_certificates
+    lone = context.anchored and not context.issuers and not authority
     if lone and not settings.lone_leaf:
         own = context.leaf.self_issued
         category = Category.SELF_SIGNED if own else Category.UNTRUSTED_ROOT
         yield Finding(category, 0, "it is itself the anchor, and a path needs two certificates")
 
 
-RULES = (purpose_findings, usable_findings, issuer_findings, extension_findings, leaf_findings)
+RULES = (
+    purpose_findings,
+    signing_findings,
+    usable_findings,
+    issuer_findings,
+    extension_findings,
+    leaf_findings,
+)

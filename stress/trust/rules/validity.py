@@ -9,8 +9,8 @@ import msgspec
 
 from stress.model.chain import Finding, Refusal
 from stress.model.outcome import Category
-from stress.text.datetimes import days, instant, span
 from stress.text.escape import printable
+from stress.text.units import days, instant, span
 from stress.trust.policy import LONG_AGO, Scope, Settings, unix
 from stress.trust.reading.certificate import short_name
 from stress.trust.rules.context import Context

@@ -1,9 +1,8 @@
 import numpy as np
 import pytest
 
-from stress.analysis.proportions.binomial import clopper_pearson
+from stress.analysis.proportions.binomial import clopper_pearson, confidence_sequence
 from stress.analysis.proportions.estimate import LiveInterval, effective
-from stress.analysis.proportions.sequence import confidence_sequence
 
 
 def test_independent_failures_have_the_exact_interval() -> None:

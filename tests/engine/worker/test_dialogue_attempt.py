@@ -14,8 +14,7 @@ from time import monotonic_ns
 import pytest
 import trio
 
-from stress.dialogues.credentials import ProxyCredentials
-from stress.dialogues.proxies import ProxyDialogue
+from stress.dialogues.proxies import ProxyCredentials, ProxyDialogue
 from stress.engine.worker import dial
 from stress.engine.worker.attempt import Attempt, AttemptSpec, Opening, WorkerContext
 from stress.engine.worker.dialogue_attempt import DialogueAttempt, openings

@@ -12,6 +12,7 @@ import sys
 import tempfile
 import threading
 from base64 import b64decode
+from contextlib import suppress
 from pathlib import Path
 from ssl import DER_cert_to_PEM_cert
 
@@ -30,7 +31,7 @@ def serve(listener: socket.socket) -> None:
     """Sends the flight that belongs to the address; notes who answers with an alert."""
     while True:
         connection, _ = listener.accept()
-        with connection:
+        with connection, suppress(OSError):  # it may go away before a long chain is sent
             third, fourth = connection.getsockname()[0].split(".")[2:]
             number = int(third) << 8 | int(fourth)
             connection.recv(4096)
@@ -56,7 +57,7 @@ with tempfile.TemporaryDirectory() as folder, socket.create_server(("0.0.0.0", 0
             f'url = "https://{name}/"\n'
             f'connect-to = "::{address(number)}:{port}"\n'
             f'cacert = "{roots}"\n'
-            'noproxy = "*"\nmax-time = 60\nsilent\noutput = "/dev/null"\n'
+            'noproxy = "*"\nmax-time = 20\nsilent\noutput = "/dev/null"\n'
             f'write-out = "{number} %{{exitcode}} %{{ssl_verify_result}} %{{errormsg}}\\n"\n'
         )
     config = Path(folder) / "config"
@@ -71,4 +72,5 @@ with tempfile.TemporaryDirectory() as folder, socket.create_server(("0.0.0.0", 0
     for line in done.stdout.splitlines():
         which, _, said = line.partition(" ")
         # Without an alert it trusted the chain, and then missed the rest of the handshake.
-        print(chains[int(which)][0], said if int(which) in alerted else "ok", sep="\t")  # noqa: T201
+        refused = int(which) in alerted or said.startswith("60 ")
+        print(chains[int(which)][0], said if refused else "ok", sep="\t")  # noqa: T201

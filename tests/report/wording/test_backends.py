@@ -57,6 +57,20 @@ def test_large_differences_of_clocks_have_a_fitting_unit(offset_ns: int, words: 
     assert f"clock was {words} ours" in clocks
 
 
+@pytest.mark.parametrize(
+    ("offset_s", "told"),
+    [(0.3, False), (86_400, True), (-7_200.8, True), (20_698, True), (3_594, False), (42, False)],
+)
+def test_a_difference_like_that_of_time_zones_is_a_doubt_about_the_zone(
+    offset_s: float, told: bool
+) -> None:
+    changed = JoinedLog(("a.log",), "HAProxy", False, 5, 0, 0, round(offset_s * 10**9), 0)
+
+    _, clocks = joined_sentences(changed)
+
+    assert ("may be of another zone or date" in clocks) is told
+
+
 COUNT = BackendCount("ticket", 38, 2, 11, 12.4, 17, 0.0758, sample=True)
 SPREAD = Spread(399, 0, 33.3, by_turns=True, by="", least=None, most=None)
 GROUPS = ResumptionGroups(

@@ -6,12 +6,13 @@ import pytest
 
 from stress.analysis.findings import examine
 from stress.model.chain import Finding, Verdict
+from stress.model.claims import FailureCount
 from stress.model.outcome import Category, Stage
-from stress.model.plan import Address, Load, Plan
+from stress.model.plan import Address, Client, Load, Plan
 from stress.model.run import Cell, End, Run, SeenChain
 from stress.model.summary import Answer, Headlines
 from stress.report.summary import summarize
-from stress.report.wording.ten_lines import commands
+from stress.report.wording.ten_lines import commands, met_by
 
 
 def lines(run: Run) -> Headlines:
@@ -293,3 +294,14 @@ def test_a_port_that_is_silent_before_tls_may_speak_it_first(
     assert ("try --starttls none." in summary.lines.what) is hinted
     likely = {one.id for one in summary.unexplained.likely}
     assert "mtu-black-hole" not in likely or not hinted
+
+
+def test_what_was_measured_comes_first_and_the_worst_client_leads() -> None:
+    clients = [Client(name) for name in ("go", "ios-26", "chrome", "generic")]
+    counts = {0: FailureCount(0, 300), 1: FailureCount(79, 330), 2: FailureCount(9, 90)}
+    counts[3] = FailureCount(0, 280)
+
+    assert met_by(clients, counts) == (
+        "Measured: 79 of 330 (23.9%) as ios-26, 9 of 90 (10%) as chrome, 0 of 580 (0%) as others."
+    )
+    assert met_by(clients[:1], {0: FailureCount(5, 9)}) == ""

@@ -82,6 +82,7 @@ def test_a_part_that_cannot_be_decoded_is_noted_and_the_rest_is_there() -> None:
     facts = describe(made)
 
     assert facts.problems == (
+        "subjectAltName form: a registeredID without octets",
         "iPAddress: 2 octets in the subjectAltName",
         "subjectAltName iPAddress: no address, with or without a mask",
     )

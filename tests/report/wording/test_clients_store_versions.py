@@ -6,7 +6,7 @@ import pytest
 
 from stress.model.chain import Finding, Refusal, Verdict
 from stress.model.outcome import Category
-from stress.report.wording.store_versions import store_versions
+from stress.report.wording.clients import store_versions
 
 SOMETIMES, NO = Refusal.SOMETIMES, Refusal.NO
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from stress.analysis.goals.goal import parse_goals
-from stress.analysis.limit.trial import Trial, judge_goal
+from stress.analysis.limit.search import Trial, judge_goal
 from stress.model.record import Flag, Record
 
 SECOND = 1_000_000_000

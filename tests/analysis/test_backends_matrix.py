@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 
-from stress.analysis.matrix import groups
+from stress.analysis.backends import groups
 from stress.model.plan import Plan
 from stress.model.run import Cell, Probe, ResumptionMatrix, Run
 from stress.report.wording.backends import group_words
@@ -87,7 +86,7 @@ def words(
 ) -> Callable[..., str]:
     def told(matrix: ResumptionMatrix | None) -> str:
         facts = recorded([cell(5)], plan=plan).facts()
-        return group_words(replace(facts, matrix=matrix))
+        return group_words(groups(matrix) if matrix else None, facts)
 
     return told
 

@@ -8,7 +8,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from stress.errors import UsageError
-from stress.text.datetimes import days, instant, moment, span
+from stress.text.units import days, instant, moment, span
 
 NOW = 1_790_000_000
 DECEMBER = 1_796_083_200  # 2026-12-01T00:00:00Z

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from stress.errors import UsageError
-from stress.records.balancer_logs import chosen_format, formats, read_logs, recognised
+from stress.records.joining import chosen_format, formats, read_logs, recognised
 
 EVER = range(1 << 62)
 COMPLETE = sorted(name for name, each in formats().items() if not each.lacks)

@@ -3,7 +3,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from stress.analysis.compare.latency_change import latency_changes
+from stress.analysis.latency import latency_changes
 from stress.model.run import HistogramRow, Phase
 
 Make = Callable[..., HistogramRow]

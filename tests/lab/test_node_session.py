@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from OpenSSL import SSL
 
 from stress.lab.blueprint import Identity
-from stress.lab.session import Hello, ServerSession, record_size, server_context
+from stress.lab.node import Hello, ServerSession, record_size, server_context
 from stress.lab.site import Site
 from tests.lab.client import PLAIN, Attempt, Kind, Seen
 

@@ -3,8 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stress.analysis.proportions.binomial import clopper_pearson
-from stress.analysis.proportions.sequence import claims_below, confidence_sequence
+from stress.analysis.proportions.binomial import claims_below, clopper_pearson, confidence_sequence
 
 
 @given(st.integers(0, 3000), st.integers(1, 10_000_000))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from stress.dialogues.credentials import IN_VARIABLE, VARIABLE, ProxyCredentials, read_credentials
+from stress.dialogues.proxies import IN_VARIABLE, VARIABLE, ProxyCredentials, read_credentials
 from stress.errors import UsageError
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stress.analysis.goals.stopping_rule import (
+from stress.analysis.goals.evidence import (
     Blocks,
     ClosedPrefix,
     StoppingRule,
