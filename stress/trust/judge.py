@@ -136,7 +136,6 @@ class StoreJudge:
             [
                 *(one for one in found if not used_only or one.position in path.places),
                 *self._along(context, built, path, anchored=ended),
-                *(_anchor_findings(path, policy) if ended else ()),
             ]
             for path, ended in tried
         ]
@@ -202,7 +201,10 @@ class StoreJudge:
         if context.policy.search is PathSearch.LINED_UP:
             yield from unlinked(path)
         if anchored:
-            along = replace(along, public=path.top.facts.sha256 in self._public)
+            top, policy = path.top, context.policy
+            along = replace(along, public=top.facts.sha256 in self._public)
+            if top.position is None and policy.settings(EncodingSettings).read_anchors:
+                yield from certificate_findings(top.facts, None, policy)
         elif built.paths.complete and path is built.paths.longest:
             top = built.paths.complete[0].top
             detail = "the path ends in an anchor that is not a self-signed root"
@@ -236,12 +238,6 @@ class StoreJudge:
             self._built.pop(next(iter(self._built)))
         self._built[certificates] = built
         return built
-
-
-def _anchor_findings(path: Path, policy: Policy) -> Iterable[Finding]:
-    """What is odd about an anchor that was not sent, where the policy reads it."""
-    top, reads = path.top, policy.settings(EncodingSettings).read_anchors
-    return certificate_findings(top.facts, None, policy) if reads and top.position is None else ()
 
 
 def _as_java_reads(built: _Built) -> _Built:

@@ -8,12 +8,13 @@ asked again: so a run that was interrupted goes on. Our verdicts are always made
 
 from __future__ import annotations
 
+import json
 import pickle
 import re
 import sys
 import tomllib
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -33,9 +34,12 @@ from tests.oracles.oracle import (
     ask,
     compare,
     judge_all,
+    matching,
 )
 
 PAGE = Path(__file__).parents[2] / "docs" / "oracles.md"
+MET = Path(__file__).parent / "met.json"
+"""Chains that yielded each pattern of `messages.toml`."""
 _SHOWN = 40
 """Kinds of disagreement that are listed for one client; the rest is counted."""
 _BOUND = 0.95
@@ -188,8 +192,25 @@ def main(folder: Path | None = None) -> int:
         page += _disagreements(name, [*one.own, *one.again])
     page += [_ELSEWHERE]
     PAGE.write_text("".join(page), encoding="utf-8")
+    MET.write_text(f"{json.dumps(_met(told), indent=1)}\n", encoding="utf-8")
     sys.stderr.write(f"This took {(monotonic() - began) / 60:.0f} minutes.\n")
     return int(bool(missed) or len(told) < len(ORACLES) + len(BROWSERS))
+
+
+def _met(told: Mapping[str, Told]) -> dict[str, dict[str, list[str]]]:
+    """By family and pattern: a chain (how many others), and what a client said to it."""
+    found: dict[str, dict[str, list[str]]] = {}
+    counts = Counter[tuple[str, str]]()
+    for oracle in (*ORACLES, *BROWSERS):
+        rows = found.setdefault(oracle.family, {})
+        compared = [*told[oracle.name].own, *told[oracle.name].again] if oracle.name in told else []
+        for one in (one for one in compared if one.words != "ok"):
+            for pattern, _ in matching(oracle.family, one.words):
+                counts[oracle.family, pattern.pattern] += 1
+                rows.setdefault(pattern.pattern, [one.chain.id, oracle.name, one.words[-300:]])
+    for (family, text), count in counts.items():
+        found[family][text].insert(0, f"{count} times")
+    return found
 
 
 def _told(folder: Path | None, oracle: Oracle) -> Told:

@@ -205,7 +205,8 @@ def _ask_through_server(
 
 
 @cache
-def _messages() -> Mapping[str, tuple[tuple[re.Pattern[str], frozenset[str]], ...]]:
+def messages() -> Mapping[str, tuple[tuple[re.Pattern[str], frozenset[str]], ...]]:
+    """By family: patterns of what clients say, and the categories that each stands for."""
     table = tomllib.loads((HERE / "messages.toml").read_text("utf-8"))
     groups = {"unknown-issuer": table.pop("unknown-issuer")}
     return {
@@ -225,8 +226,13 @@ def meant(family: str, words: str) -> frozenset[str]:
 
     GnuTLS says all that it found: there every pattern counts.
     """
-    found = [categories for pattern, categories in _messages()[family] if pattern.search(words)]
-    return frozenset().union(*(found if family == "gnutls" else found[:1]))
+    return frozenset().union(*(categories for _, categories in matching(family, words)))
+
+
+def matching(family: str, words: str) -> list[tuple[re.Pattern[str], frozenset[str]]]:
+    """The patterns that count, and their categories."""
+    found = [row for row in messages()[family] if row[0].search(words)]
+    return found if family == "gnutls" else found[:1]
 
 
 @dataclass(frozen=True)

@@ -311,15 +311,11 @@ def constraint_findings(context: Context) -> Iterator[Finding]:
         if constraints.bounded and not bounded:
             detail = f"{short_name(link.facts)} has name constraints with a minimum or maximum"
             yield Finding(Category.NAME_CONSTRAINTS, link.position, detail)
-        below = [
-            (one, _constrained_names(one, settings))
-            for one in _constrained_issuers(context, place, settings)
-        ]
         critical = "nameConstraints" in link.facts.critical_extensions
         forbidden = (
             printable(next(_outright(*one, constraints, settings, critical=critical), ""), 80)
             or _forbidden(*one, constraints, settings)
-            for one in [(leaf, names), *below]
+            for one in [(leaf, names), *_constrained_issuers(context, place, settings)]
         )
         first = next(filter(None, forbidden), "")
         if first:
@@ -329,25 +325,24 @@ def constraint_findings(context: Context) -> Iterator[Finding]:
 
 def _constrained_issuers(
     context: Context, place: int, settings: IdentitySettings
-) -> list[CertificateFacts]:
-    """The issuers that the constraints of one of them limit."""
+) -> Iterator[tuple[CertificateFacts, GeneralNames]]:
+    """The issuers that the constraints of one of them limit, and their names.
+
+    Where any CN is taken for a name, theirs are, too.
+    """
     links, rule = context.path.links, settings.constrained_issuers
-    if rule == "own":
-        return [links[place].facts]
-    below = [one.facts for one in links[1:place] if rule != "none"]
-    return [one for one in below if rule == "all" or not one.self_issued]
-
-
-def _constrained_names(facts: CertificateFacts, settings: IdentitySettings) -> GeneralNames:
-    """The names of an issuer; with its CN where any is taken for a name."""
-    names, common = facts.alternative_names or GeneralNames(), facts.common_name or ""
-    if settings.constrained_common_name != "any" or names.dns or names.addresses:
-        return names
-    address = literal(common)
-    if address is not None:
-        return replace(names, addresses=(address,))
-    is_name = _LETTERS_DIGITS_HYPHENS.fullmatch(common.lower())
-    return replace(names, dns=(common,)) if is_name else names
+    below = [links[place]] if rule == "own" else links[1:place] if rule != "none" else ()
+    for facts in (one.facts for one in below):
+        if rule == "below" and facts.self_issued:
+            continue
+        names, common = facts.alternative_names or GeneralNames(), facts.common_name or ""
+        if settings.constrained_common_name == "any" and not (names.dns or names.addresses):
+            address = literal(common)
+            if address is not None:
+                names = replace(names, addresses=(address,))
+            elif _LETTERS_DIGITS_HYPHENS.fullmatch(common.lower()):
+                names = replace(names, dns=(common,))
+        yield facts, names
 
 
 RULES = (name_findings, constraint_findings)
@@ -422,7 +417,10 @@ def _forbidden(
         for name in those if kind in settings.constrained else ():
             bases = getattr(permitted, kind)
             if kind == "networks":
-                bases = [base for base in bases if _concerns(base, name, settings)]
+                size, apart = 2 * len(name.packed), settings.constrained_apart
+                least, most = (size if "ipv4" in apart else 0), 99
+                least, most = (size, size) if "networks" in apart else (least, most)
+                bases = [base for base in bases if least <= len(base) <= most]
             if "uris" in settings.constrained_apart and kind == "uris" and not _host_of(name):
                 continue
             inside = [within(name, base) for base in bases]
@@ -432,12 +430,6 @@ def _forbidden(
             if (inside and not any(inside)) or outside:
                 return printable(getattr(name, "text", str(name)), 80)
     return ""
-
-
-def _concerns(base: bytes, address: IPv4Address | IPv6Address, settings: IdentitySettings) -> bool:
-    """Whether a network can have something to do with an address."""
-    size, apart = 2 * len(address.packed), settings.constrained_apart
-    return len(base) == size or not ("networks" in apart or ("ipv4" in apart and len(base) < size))
 
 
 def _unusable(facts: CertificateFacts) -> bool:
