@@ -2,7 +2,7 @@
 
     python -m benchmarks [--short] [--out FILE]
 
-The whole takes a quarter of an hour on a quiet machine; `--short` tries everything on little in a
+The whole takes some twenty minutes on a quiet machine; `--short` tries everything on little in a
 few minutes, and its figures say nothing.
 """
 

@@ -31,11 +31,13 @@ REASONS = {
     "client": "See the samples, first column. The TLS library and the kernel are the larger part,"
     " and nobody can leave them out; Python's is spread over some 95 functions a handshake"
     " (decision 22). What the library itself could spare stands in decision 23.",
-    "in flight": "See the samples: with one in flight each event is waited for by itself, and the"
-    " kernel and Python take more. With 1,000 the library and the kernel take as much as with 50,"
-    " memory and Python somewhat more; and the parent, where its report looks for what is slower.",
-    "processes": "See the samples, column of two processes: library and Python take as much as with"
-    " one, the kernel, memory and the parent more.",
+    "in flight": "See the samples. With one in flight each event is waited for by itself, and the"
+    " kernel and Python take more. With 1,000 compare the columns part by part. The parent's is"
+    " above all its report, which searches for what is slower as soon as handshakes differ by"
+    " 20 ms: not in every round, and not in the short run that is taken away.",
+    "processes": "See the samples, two processes beside one with 50 in flight, part by part. The"
+    " parent's is above all its report, which searches for what is slower as soon as handshakes"
+    " differ by 20 ms: not in every round, and not in the short run that is taken away.",
     "server_ns": "See the column of the packets: where that one differs as well, the server itself"
     " took so long.",
 }

@@ -57,6 +57,24 @@ def test_an_interrupt_while_it_is_being_read_is_one_line(
     assert (code, said) == (ExitCode.INTERRUPTED, EARLY)
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="threads are counted in /proc")
+def test_a_command_starts_no_threads_of_numpy_and_leaves_nothing_to_the_collector() -> None:
+    code = (
+        "import gc, os, sys; from stress.__main__ import main; sys.argv[1:] = ['--version'];"
+        " main(); left = len(gc.get_objects()); import numpy;"
+        " print(left, len(os.listdir('/proc/self/task')))"
+    )
+    without = {name: value for name, value in os.environ.items() if "BLAS" not in name}
+    said = subprocess.run(
+        [sys.executable, "-c", code], env=without, check=True, stdout=subprocess.PIPE, text=True
+    ).stdout.split()
+
+    left, threads = map(int, said[-2:])
+    assert left < 1_000
+    assert threads == 1
+
+
 def test_python_m_stress_is_tls_stress() -> None:
     module, script = (
         subprocess.run(

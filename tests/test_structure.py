@@ -25,9 +25,9 @@ LONGEST_FILE = 600
 LONGEST_FUNCTION = 60
 MOST_FILES = 265
 DEEPEST_IMPORT = 11
-MOST_USED_ONCE = 0.125
+MOST_USED_ONCE = 0.127
 """Of all functions: private ones with a single use, which are often better read in place."""
-MOST_OF_ONE_MODULE = 45
+MOST_OF_ONE_MODULE = 43
 """Modules that one other imports: often the two are one thing. Ten are scripts of `--starttls`."""
 DEFINED_TWICE = 2
 """Public class names that two modules define; `stress.Plan` is the face of the model's."""

@@ -12,7 +12,7 @@ from itertools import pairwise
 from math import erfc, exp, log, sqrt
 from typing import TypeAlias
 
-from stress.analysis.causes.table import Column, Table
+from stress.analysis.causes.table import Table
 from stress.analysis.proportions.binomial import LEVEL, exact_bounds, log_choose
 from stress.analysis.tally import parted
 from stress.model.attributes import Dimension
@@ -218,20 +218,15 @@ def comparable(table: Table, count: BackendCount | None) -> Table:
     Which attempts have a name depends on how far they came, and so do failures. So nothing is said
     of "every server but one" where some have none, and nothing of servers where many have none.
     """
-    if count is not None and count.sample:
-        kept = (one for one in table.columns if one.dimension is not Dimension.BACKEND)
-        return replace(table, columns=tuple(kept))
-    if count is None or not count.unnamed:
+    if count is None or not (count.sample or count.unnamed):
         return table
-    enough = count.named >= ENOUGH * (count.named + count.unnamed)
-    kept = (one for one in table.columns if enough or one.dimension is not Dimension.BACKEND)
-    columns = tuple(
-        Column(one.dimension, one.codes, one.values, partial=True)
-        if one.dimension is Dimension.BACKEND
-        else one
-        for one in kept
+    enough = not count.sample and count.named >= ENOUGH * (count.named + count.unnamed)
+    columns = (
+        replace(one, partial=True) if one.dimension is Dimension.BACKEND else one
+        for one in table.columns
+        if enough or one.dimension is not Dimension.BACKEND
     )
-    return replace(table, columns=columns)
+    return replace(table, columns=tuple(columns))
 
 
 # How many there are, counted from how often each of those that were seen came.

@@ -51,7 +51,14 @@ def compare(
         tls-stress compare before after
         tls-stress compare before after --tolerance 25% --json
     """
-    folder, part = results or RESULTS, _part(tolerance)
+    number, percent = tolerance.strip().removesuffix("%"), tolerance.strip().endswith("%")
+    try:
+        part = float(number) / (100.0 if percent else 1.0)
+    except ValueError:
+        part = -1.0
+    if not 0.0 <= part < inf:
+        raise UsageError(f"--tolerance {tolerance!r} is not a part", "write 10% or 0.1")
+    folder = results or RESULTS
     with ExitStack() as stack:
         stack.enter_context(console.busy("comparing", silent=json))
         from stress.analysis.compare.compare import Change
@@ -74,19 +81,3 @@ def compare(
         Change.UNKNOWN: ExitCode.INCONCLUSIVE,
         Change.NOT_COMPARABLE: ExitCode.INVALID,
     }[found.change]
-
-
-def _part(text: str) -> float:
-    """A tolerance such as `10%` or `0.1`.
-
-    Raises:
-        UsageError: it is not one.
-    """
-    number, percent = text.strip().removesuffix("%"), text.strip().endswith("%")
-    try:
-        part = float(number) / (100.0 if percent else 1.0)
-    except ValueError:
-        part = -1.0
-    if not 0.0 <= part < inf:
-        raise UsageError(f"--tolerance {text!r} is not a part", "write 10% or 0.1")
-    return part

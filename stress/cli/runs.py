@@ -38,19 +38,20 @@ def runs(*, json: Json = False, results: Results = None) -> int:
         document = {"schema": "tls-stress/runs/1", "folder": str(folder), "runs": found}
         console.print_data(json_document(document))
     elif found:
-        console.print_titles({escape(run.name, longest=60): _line(run) for run in found})
+        lines = {}
+        for run in found:
+            line = f"not readable: {escape(run.error)}"
+            if not run.error:
+                started = instant(run.started_ns // 1_000_000_000)
+                failed = of(run.failures, run.attempts)
+                target = escape(run.target, longest=100)
+                size = show_size(run.size)
+                line = f"{run.verdict}: {failed} failed, {target}, {started}, {size}"
+            lines[escape(run.name, longest=60)] = line
+        console.print_titles(lines)
     else:
         console.print_message(f"there is no run in {folder} yet")
     return ExitCode.CLEAN
-
-
-def _line(run: ListedRun) -> str:
-    if run.error:
-        return f"not readable: {escape(run.error)}"
-    started = instant(run.started_ns // 1_000_000_000)
-    failed = of(run.failures, run.attempts)
-    target = escape(run.target, longest=100)
-    return f"{run.verdict}: {failed} failed, {target}, {started}, {show_size(run.size)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,27 +80,24 @@ def list_runs(folder: Path) -> tuple[ListedRun, ...]:
     Args:
         folder: the results directory; without runs, or missing, it has none.
     """
-    from stress.store import run_files
-
-    listed = [_listed(path) for path in run_files(folder)]
-    return tuple(sorted(listed, key=lambda run: (-run.started_ns, run.name)))
-
-
-def _listed(path: Path) -> ListedRun:
     from stress.analysis.tally import count
     from stress.analysis.verdict import validity, verdict
-    from stress.store import open_run
+    from stress.store import open_run, run_files
 
-    size = path.stat().st_size
-    try:
-        with open_run(path) as run:
-            facts, counts = run.facts(), count(run.cube().cells)
-            plan = facts.plan
-            if plan.goals or plan.assertions or plan.find_limit:  # these need the whole analysis
-                answer = AS_RECORDED.summarize(run).verdict
-            else:
-                answer = verdict(facts, counts, validity(facts, counts))
-            return ListedRun(
+    listed = []
+    for path in run_files(folder):
+        size = path.stat().st_size
+        try:
+            with open_run(path) as run:
+                facts, counts = run.facts(), count(run.cube().cells)
+                plan = facts.plan
+                if (
+                    plan.goals or plan.assertions or plan.find_limit
+                ):  # these need the whole analysis
+                    answer = AS_RECORDED.summarize(run).verdict
+                else:
+                    answer = verdict(facts, counts, validity(facts, counts))
+            found = ListedRun(
                 facts.name,
                 str(path),
                 size,
@@ -109,5 +107,7 @@ def _listed(path: Path) -> ListedRun:
                 counts.failures,
                 answer.value,
             )
-    except RunFileError as error:
-        return ListedRun(path.stem, str(path), size, error=error.message)
+        except RunFileError as error:
+            found = ListedRun(path.stem, str(path), size, error=error.message)
+        listed.append(found)
+    return tuple(sorted(listed, key=lambda run: (-run.started_ns, run.name)))

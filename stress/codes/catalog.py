@@ -204,6 +204,19 @@ def hosts() -> Hosts:
 
 
 @cache
+def telltales() -> tuple[str, ...]:
+    """Texts in lower case: every message of every table has one of them."""
+    messages = [phrase.text for phrase in phrases()]
+    messages += [one.name for table in code_tables().values() for one in table.codes.values()]
+    messages += [one.firefox for one in alerts().values() if one.firefox]
+    found: list[str] = _table("writers")["telltales"]
+    for message in sorted(map(str.casefold, messages), key=len):
+        if not any(telltale in message for telltale in found):
+            found.append(message)
+    return tuple(found)
+
+
+@cache
 def measured() -> Measured:
     """What was recorded from real clients."""
     return msgspec.convert(_table("measured"), Measured)

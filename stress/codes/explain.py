@@ -18,11 +18,17 @@ from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
-from functools import cache
 from itertools import accumulate, islice
 from operator import or_
 
-from stress.codes.catalog import alerts, code_tables, conclusions, hosts, outcome_entries, phrases
+from stress.codes.catalog import (
+    code_tables,
+    conclusions,
+    hosts,
+    outcome_entries,
+    phrases,
+    telltales,
+)
 from stress.codes.recognise import AS_TYPED, LONGEST_CODE, Explained, Hit, named_codes, recognise
 from stress.model.outcome import Category, Outcome
 from stress.text.escape import printable
@@ -43,39 +49,6 @@ _QUOTED = 100
 _NEAR = 500
 """Numbers further apart than this are unrelated; a smaller distance may be a typing mistake."""
 
-_TELLTALES = (
-    *("ssl", "tls", "cert", "handshak", "alert", "error", "connect", "refused", "timeout", "x509"),
-    *("curl", "timed out", "peer", "econn", " -1", " -9", " -6", " -2", ":-", "(-", "[-", "=-"),
-    *("0x8009", "0x800b", "sec_e", "errsec", "nsurl", "kcfurl", "event id 36", "ah0", "pkix"),
-    *(
-        "-chain",
-        "-leaf",
-        "-mismatch",
-        "-root",
-        "-signed",
-        "cipher",
-        "unsupp",
-        "unreach",
-        "signatur",
-    ),
-    *("too small", "too weak", "too low", "too long", "too many", "notvalid", "eof", "resolv"),
-    *("getaddrinfo", "unknownhost", "no such host", "servname", "hostname", "subject", "issuer"),
-    *(
-        "verif",
-        "eproto",
-        "renegotiation",
-        "critical",
-        "subtree",
-        "conntrack",
-        "listen queue",
-        "l4t",
-    ),
-    *("l4con", "l6rsp", "l6tout", "broken pipe", "neighb", "fallback", "wrong", "revo", "anchor"),
-    *("err_", "_too_", ":http", "[errno", "timedout", "reached ", "check failed", "does not "),
-    *("failed to ", "closed", "constraint", "cannot ", "dropping", "http response", "protocol"),
-    *("bad ", "http request", "principal", "alpn", "purpose", "shared", "untrust", "proxy prot"),
-)
-"""In lower case: nearly every message has one of them; the others stand for themselves."""
 _DIGITS, _NUMERALS = re.compile(r"(\d+)"), b"0123456789"
 _CODES = re.compile(
     r"(?:alert|err|code|curl|event|\bid|num|result|reason|exit| is)[^0-9\n]{0,12}[0-9A-Fa-f]{1,8}"
@@ -209,19 +182,6 @@ def _told(lines: Iterable[bytes], starts: set[int]) -> list[bool]:
     return told
 
 
-@cache
-def telltales() -> tuple[str, ...]:
-    """Texts in lower case: every message of every table has one of them."""
-    messages = [phrase.text for phrase in phrases()]
-    messages += [one.name for table in code_tables().values() for one in table.codes.values()]
-    messages += [one.firefox for one in alerts().values() if one.firefox]
-    found = list(_TELLTALES)
-    for message in sorted(map(str.casefold, messages), key=len):
-        if not any(telltale in message for telltale in found):
-            found.append(message)
-    return tuple(found)
-
-
 @dataclass(frozen=True, slots=True)
 class Unknown:
     """Something that looks like a code but is in no table."""
@@ -327,11 +287,6 @@ _HOST_WORD = (
 )
 
 
-@cache
-def _host_patterns() -> tuple[re.Pattern[str], ...]:
-    return tuple(re.compile(one.replace("HOST", _HOST_WORD)) for one in hosts().patterns)
-
-
 def _host(text: str, hits: Iterable[Hit]) -> str:
     """The host that the failing connections were for, with its port; `HOST` where none is named.
 
@@ -343,8 +298,9 @@ def _host(text: str, hits: Iterable[Hit]) -> str:
         for hit in islice(hits, _MOST)
     )
     for part in ("\n".join(lines), text):
-        for pattern in _host_patterns():
-            for match in islice(pattern.finditer(part), _MOST):
+        for pattern in hosts().patterns:
+            found = re.finditer(pattern.replace("HOST", _HOST_WORD), part)
+            for match in islice(found, _MOST):
                 host, port = match["host"], match["port"]
                 if host not in hosts().manuals:
                     return f"{host}:{port}" if port and port != "443" else host

@@ -30,6 +30,7 @@ from stress.model.run import RunFacts, SeenChain
 from stress.model.summary import Summary
 from stress.model.transcript import Transcript
 from stress.text.escape import printable
+from stress.text.numbers import some
 from stress.text.templates import template
 from stress.text.units import instant
 from stress.trust.reading.certificate import CertificateFacts, describe, name_of
@@ -184,9 +185,7 @@ def certificate_lines(facts: CertificateFacts) -> Iterator[tuple[str, str]]:
     yield "subject", facts.subject or "none"
     yield "issuer", facts.issuer or "none"
     if facts.sans:
-        more = len(facts.sans) - _MOST_NAMES
-        names = ", ".join(facts.sans[:_MOST_NAMES])
-        yield "names", f"{names} and {more} more" if more > 0 else names
+        yield "names", some(facts.sans, _MOST_NAMES)
     yield "valid", f"{instant(facts.not_before)} to {instant(facts.not_after)}"
     yield "serial", facts.serial
     yield "key", f"{facts.key}, signed with {facts.signature}"

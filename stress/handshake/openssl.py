@@ -123,7 +123,16 @@ class OpenEngine:
             _library.i2d_SSL_SESSION(session, _ffi.new("unsigned char **", place))
         finally:
             _library.SSL_SESSION_free(session)
-        return _ticket_of(bytes(_ffi.buffer(place, size)))
+        # It holds the ticket as an OCTET STRING under the tag [10]. OpenSSL wrote it itself, so it
+        # is well-formed DER; the peer's certificate is an element, too.
+        encoded = bytes(_ffi.buffer(place, size))
+        _, position, _ = _element(encoded, 0)
+        while position < len(encoded):
+            tag, start, position = _element(encoded, position)
+            if tag == _TICKET:
+                _, start, _ = _element(encoded, start)
+                return encoded[start:position] or None
+        return None
 
     def close(self) -> bytes:
         """Makes a close_notify."""
@@ -214,20 +223,6 @@ class OpenContext:
         signatures = _joined(map(signature_name, dict.fromkeys(client.signature_algorithms)))
         if signatures and not _library.SSL_CTX_set1_sigalgs_list(handle, signatures):
             raise _cannot_express(client, "signature algorithms")
-
-
-def _ticket_of(session: bytes) -> bytes | None:
-    """The ticket inside a session as i2d_SSL_SESSION writes it: an OCTET STRING under the tag [10].
-
-    OpenSSL wrote it itself, so it is well-formed DER; the peer's certificate is an element, too.
-    """
-    _, position, _ = _element(session, 0)
-    while position < len(session):
-        tag, start, position = _element(session, position)
-        if tag == _TICKET:
-            _, start, _ = _element(session, start)
-            return session[start:position] or None
-    return None
 
 
 def _element(data: bytes, position: int) -> tuple[int, int, int]:

@@ -71,18 +71,17 @@ def balancer(policy: Balancing, weights: Sequence[float], seed: int) -> Callable
             return lambda port: port * len(nodes) >> 16
 
 
-def _nodes(pool: Pool) -> list[Node]:
-    nodes = pool.numbered
-    shared = pool.tickets is Tickets.SHARED and nodes
-    sealing = server_context(nodes[0].identity) if shared else None
-    return [Node(node, pool.seed, pool.pace, pool.tickets, sealing) for node in nodes]
-
-
 class Host:
     """The running process: its pools and its counts."""
 
     def __init__(self, process: Process) -> None:
-        self._pools = [(pool, _nodes(pool)) for pool in process.pools]
+        self._pools: list[tuple[Pool, list[Node]]] = []
+        for pool in process.pools:
+            nodes = pool.numbered
+            shared = pool.tickets is Tickets.SHARED and nodes
+            sealing = server_context(nodes[0].identity) if shared else None
+            settings = (pool.seed, pool.pace, pool.tickets, sealing)
+            self._pools.append((pool, [Node(node, *settings) for node in nodes]))
         self._process = process
         # A line goes out at once, in one piece: several processes may append to one file.
         self._log = Path(process.log).open("a", buffering=1) if process.log else None  # noqa: SIM115

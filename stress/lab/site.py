@@ -136,19 +136,17 @@ def issue(issuer: Authority, spec: LeafSpec, now: datetime) -> Leaf:
     name = _name(spec.common_name or spec.names[0], spec.organization)
     validity = now + spec.begins, now + spec.ends
     constraints = x509.BasicConstraints(ca=False, path_length=None)
-    extra = [_timestamps(validity[0])] if spec.timestamps else []
+    extra = []
+    if spec.timestamps:  # an embedded SCT list (RFC 6962 section 3.3)
+        made_at = int(validity[0].timestamp() * 1000).to_bytes(8, "big")
+        each = [b"\0" + bytes([log]) * 32 + made_at + b"\0\0\x04\x03\0\0" for log in (1, 2, 3)]
+        body = b"".join(len(one).to_bytes(2, "big") + one for one in each)
+        listed = len(body).to_bytes(2, "big") + body
+        octets = b"\x04\x81" + bytes([len(listed)]) + listed
+        identifier = x509.ObjectIdentifier("1.3.6.1.4.1.11129.2.4.2")
+        extra.append(x509.UnrecognizedExtension(identifier, octets))
     made = _certify(name, key, validity, constraints, issuer, spec.names, extra)
     return Leaf(made, key, issuer)
-
-
-def _timestamps(at: datetime) -> x509.UnrecognizedExtension:
-    """An embedded SCT list (RFC 6962 section 3.3)."""
-    made = int(at.timestamp() * 1000).to_bytes(8, "big")
-    each = [b"\0" + bytes([log]) * 32 + made + b"\0\0\x04\x03\0\0" for log in (1, 2, 3)]
-    body = b"".join(len(one).to_bytes(2, "big") + one for one in each)
-    listed = len(body).to_bytes(2, "big") + body
-    octets = b"\x04\x81" + bytes([len(listed)]) + listed
-    return x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.4.1.11129.2.4.2"), octets)
 
 
 def _name(common_name: str, organization: str = ORGANIZATION) -> x509.Name:

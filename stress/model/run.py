@@ -385,8 +385,7 @@ class Cube:
     """The attributes, where they are not ours; the cells then only know times and outcomes."""
 
 
-@dataclass(frozen=True, slots=True)
-class PortCount:
+class PortCount(NamedTuple):
     """Attempts and failures of the target by local port."""
 
     port: int

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TypeAlias
 
@@ -290,7 +290,7 @@ def joined(
             blocks, outcomes = blocks[leaders], outcomes[leaders]
             codes = [values[leaders] for values in codes]
     kept = [
-        RecordColumn(column.name, column.values, values.tobytes(), column.distinct)
+        replace(column, codes=values.tobytes())
         for column, values in zip(columns, codes, strict=True)
     ]
     return RecordTable(

@@ -64,8 +64,7 @@ class Failed:
             number, bound = as_number(value), as_number(self.values[0])
             assert bound is not None
             return None if number is None else _ORDERED[self.operator](number, bound)
-        found = any(_same(value, wanted) for wanted in self.values)
-        return found == (self.operator in {"=", "in"})
+        return any(_same(value, each) for each in self.values) == (self.operator in {"=", "in"})
 
 
 def parse_failed(text: str, columns: Sequence[str], *, more: bool = False) -> Failed:

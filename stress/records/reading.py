@@ -8,7 +8,7 @@ from __future__ import annotations
 import gc
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
@@ -449,8 +449,8 @@ def spelled(column: RecordColumn) -> RecordColumn:
     flags = {str(one) for each in ATTRIBUTES if each.form is Form.FLAG for one in each.dimensions}
     if column.name not in flags:
         return column
-    spelled = tuple({"1": "yes", "0": "no"}.get(value, value) for value in column.values)
-    return RecordColumn(column.name, spelled, column.codes, column.distinct)
+    words = {"1": "yes", "0": "no"}
+    return replace(column, values=tuple(words.get(value, value) for value in column.values))
 
 
 def failing_sample(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -102,7 +102,14 @@ def render_judgement(found: Judgement, width: int = WIDTH) -> str:
         lines += labelled(f"  {position}", _described(describe(der)), 4, width)
     lines.append("")
     for name, verdict in found.verdicts.items():
-        lines += _family(name, verdict, found.certificates, width)
+        word, reports = _WORDS[verdict.refusal], _reports(name, verdict, found.certificates)
+        lines += labelled(f"{name}:", f"{word}; {reports}" if reports else word, _COLUMN, width)
+        for finding in verdict.findings:
+            note = "note, " if finding.refusal is Refusal.NO else ""
+            where = "" if finding.position is None else f" (certificate {finding.position})"
+            text = f"{note}{finding.category.value}{where}: {finding.detail}"
+            first, *others = labelled("", text, _COLUMN + 2, width)
+            lines += [f"{first[:_COLUMN]}- {first[_COLUMN + 2 :]}", *others]
     versions = store_versions(found.verdicts.values())
     lines += ["", *labelled("By version:", versions, _COLUMN, width)] if versions else []
     for number, one in enumerate(found.missing, len(found.certificates)):
@@ -110,20 +117,6 @@ def render_judgement(found: Judgement, width: int = WIDTH) -> str:
         lines += ["", *labelled("Missing:", f"certificate {number}, {what}", _COLUMN, width), ""]
         lines += ssl.DER_cert_to_PEM_cert(one.der).splitlines()
     return "\n".join(lines) + "\n"
-
-
-def _family(
-    name: str, verdict: Verdict, certificates: tuple[bytes, ...], width: int
-) -> Iterator[str]:
-    word = _WORDS[verdict.refusal]
-    reports = _reports(name, verdict, certificates)
-    yield from labelled(f"{name}:", f"{word}; {reports}" if reports else word, _COLUMN, width)
-    for one in verdict.findings:
-        note = "note, " if one.refusal is Refusal.NO else ""
-        where = "" if one.position is None else f" (certificate {one.position})"
-        text = f"{note}{one.category.value}{where}: {one.detail}"
-        for number, line in enumerate(labelled("", text, _COLUMN + 2, width)):
-            yield f"{line[:_COLUMN]}- {line[_COLUMN + 2 :]}" if number == 0 else line
 
 
 def _reports(name: str, verdict: Verdict, certificates: tuple[bytes, ...]) -> str:

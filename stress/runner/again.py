@@ -147,7 +147,8 @@ def plan_replay(
             raise UsageError(
                 f"cause {each.rank} of {facts.name} is seen {place(told)} only:"
                 " a replay from this machine would say nothing about it",
-                "Replay the run file of that machine, there, or make the run from there again.",
+                "Make the run from the same vantages again, and compare. A run that the machine"
+                " made for itself\ncan be replayed there.",
             )
     replay = replay_of(
         recorded,

@@ -120,11 +120,10 @@ def merge(
         )
     with ExitStack() as stack:
         given = sorted(_opened(words, location.folder, stack), key=lambda one: one.identity)
-        files = _with_rows(given)
-        for other in files[1:]:
-            _refuse_other(files[0], other)
+        for other in given[1:]:
+            _refuse_other(given[0], other)
+        files = _once(given)
         vantages = sorted((one for file in files for one in file.vantages), key=_start)
-        _refuse_repeated(files, vantages)
         plan = _whole([file.facts.plan for file in files])
         begun = datetime.fromtimestamp(min(file.begun_ns for file in files) / 1e9, UTC)
         name = default_name(plan.target.host, begun)
@@ -246,11 +245,12 @@ def _vantage(run: RunFile, facts: RunFacts, given: str) -> Vantage:
     )
 
 
-def _with_rows(files: Sequence[_File]) -> Sequence[_File]:
+def _once(files: Sequence[_File]) -> Sequence[_File]:
     """The files without those whose rows stayed there, where the others have all of these.
 
     Raises:
-        UsageError: the others have only some of them.
+        UsageError: the others have only some of them; an attempt would be counted twice, or two
+            vantages have one name.
     """
     whole = {key for file in files if not file.run.elsewhere for key in file.identity}
     kept = []
@@ -268,13 +268,8 @@ def _with_rows(files: Sequence[_File]) -> Sequence[_File]:
             )
         if not known:
             kept.append(file)
-    return kept
-
-
-def _refuse_repeated(files: Sequence[_File], vantages: Sequence[Vantage]) -> None:
-    """Raises UsageError where an attempt would be counted twice, or two vantages have one name."""
     seen: dict[tuple[int, str], _File] = {}
-    for file in files:
+    for file in kept:
         for key in file.identity:
             if key in seen:
                 begun = datetime.fromtimestamp(key[0] / 1e9, UTC)
@@ -285,12 +280,14 @@ def _refuse_repeated(files: Sequence[_File], vantages: Sequence[Vantage]) -> Non
                     "Leave one of them out.",
                 )
             seen[key] = file
-    repeated = [name for name, n in Counter(one.name for one in vantages).items() if n > 1]
+    names_of = Counter(one.name for file in kept for one in file.vantages)
+    repeated = [name for name, n in names_of.items() if n > 1]
     if repeated:
         raise UsageError(
             f"two vantages are called {repeated[0]}",
             f"Name them: {command('merge', 'fra=A.db', 'nyc=B.db')}",
         )
+    return kept
 
 
 def _refuse_other(first: _File, other: _File) -> None:

@@ -26,8 +26,33 @@ from stress.model.outcome import Outcome, Side
 from stress.model.record import Flag, Record
 from stress.store.schema import insert_into
 
-Statement = tuple[str, Sequence[tuple[object, ...]]]
+Statement = tuple[str, Sequence[Sequence[object]]]
 """SQL, and rows of values for it."""
+
+_TOGETHER = 50
+"""Rows of one INSERT: one by one they take half as long again."""
+
+
+def insert_many(table: str, row: str, values: Sequence[object], end: str = "") -> list[Statement]:
+    """Statements that insert rows, many at once.
+
+    Args:
+        table: into which.
+        row: the text for one row in parentheses, with a `?` for each value.
+        values: those of one row after those of the other.
+        end: what follows the rows.
+    """
+    begin, width = f"INSERT INTO {table} VALUES", row.count("?")
+    step = _TOGETHER * width
+    whole = len(values) // step * step
+    return [
+        (
+            f"{begin} {', '.join([row] * (length // width))} {end}",
+            [values[at : at + length] for at in range(first, last, length)],
+        )
+        for first, last, length in ((0, whole, step), (whole, len(values), width))
+    ]
+
 
 _WHY = {
     sqlite3.SQLITE_FULL: ("the disk is full", "free some space; what was committed is kept"),
@@ -89,6 +114,11 @@ class Journal:
         with suppress(sqlite3.Error):
             for pragma in ("journal_mode = MEMORY", "synchronous = OFF"):
                 self._connection.execute(f"PRAGMA {pragma}").fetchone()
+
+    def fill_pages(self) -> None:
+        """Write the file anew without gaps, as far as there is room to do so."""
+        with suppress(sqlite3.Error):
+            self._connection.execute("VACUUM")
 
     def close(self) -> None:
         """Close the file; what was not committed is lost.
@@ -257,40 +287,30 @@ class Catalog:
         statements: list[Statement] = []
         with suppress(KeyError):
             return [known[key] for key in keys], statements
-        for key, record in zip(keys, records, strict=True):
-            if key not in known:
-                statements += self._group_statements(len(known), record)
-                self.treatments.append(Treatment.of(record.outcome, record.flags))
-                known[key] = len(known)
-        return [known[key] for key in keys], statements
-
-    def _group_statements(self, number: int, record: Record) -> list[Statement]:
         from stress.codes.names import NAMES  # noqa: PLC0415 - a table that readers do without
 
-        statements: list[Statement] = []
-        if record.chain is not None and record.chain not in self._chains:
-            # No chain was announced: the row is kept all the same, with an empty chain.
-            statements += self._new_chain(record.chain)
-        values: dict[str, Any] = dict(zip(GROUP_FIELDS, group_of(record), strict=True))
-        names = [
-            (kind, values[kind], name(values[kind]))
-            for kind, name in NAMES.items()
-            if values[kind] is not None
-        ]
-        if record.chain is not None:
-            values["chain"] = self._chains[record.chain]
-        row = (
-            number,
-            *(clean(value) if isinstance(value, str) else value for value in values.values()),
-            Outcome.parse(record.outcome).side.value,
-            None,  # first and last start: set with the counts
-            None,
-        )
-        return [
-            *statements,
-            (insert_into("attempt_group", len(row)), [row]),
-            ("INSERT OR IGNORE INTO name VALUES (?, ?, ?)", names),
-        ]
+        rows, names = list[tuple[object, ...]](), dict[tuple[object, ...], None]()
+        for key, record in zip(keys, records, strict=True):
+            if key in known:
+                continue
+            if record.chain is not None and record.chain not in self._chains:
+                # No chain was announced: the row is kept all the same, with an empty chain.
+                statements += self._new_chain(record.chain)
+            values: dict[str, Any] = dict(zip(GROUP_FIELDS, key, strict=True))
+            for kind, name in NAMES.items():
+                if values[kind] is not None:
+                    names[kind, values[kind], name(values[kind])] = None
+            if record.chain is not None:
+                values["chain"] = self._chains[record.chain]
+            texts = (clean(one) if isinstance(one, str) else one for one in values.values())
+            side = Outcome.parse(record.outcome).side.value
+            # First and last start are set with the counts.
+            rows.append((len(known), *texts, side, None, None))
+            self.treatments.append(Treatment.of(record.outcome, record.flags))
+            known[key] = len(known)
+        statements.append((insert_into("attempt_group", len(GROUP_FIELDS) + 4), rows))
+        statements.append(("INSERT OR IGNORE INTO name VALUES (?, ?, ?)", list(names)))
+        return [known[key] for key in keys], statements
 
     def detail(self, text: str, fresh: list[tuple[object, ...]]) -> int:
         """The number of a detail; a row for `detail` is added to `fresh` when it is new."""

@@ -51,6 +51,7 @@ from stress.store.tally import (
     Columns,
     Sums,
     Tally,
+    merged_cells,
 )
 
 if TYPE_CHECKING:
@@ -66,19 +67,6 @@ _CELL = itemgetter(*map(_COLUMNS.index, CELL_FIELDS))
 _OTHERS = tuple(map(_COLUMNS.index, CELL_OTHERS))
 _FLAGS = [place for place, each in enumerate(SHARED, 1) if each.form is Form.FLAG]
 _CHAIN, _OUTCOME, _STAGE, _MARKS = map(_COLUMNS.index, ("chain", "outcome", "stage", "flags"))
-
-
-def _merged(
-    blocks: Integers, groups: Integers, counts: Integers
-) -> tuple[Integers, Integers, Integers]:
-    """The same with one row for each block and group, in their order."""
-    import numpy as np  # noqa: PLC0415 - as in `Counts.cells`
-
-    width = int(groups.max(initial=0)) + 1
-    codes, place = np.unique(blocks * width + groups, return_inverse=True)
-    # Sums below 2**53 are exact as floating-point numbers.
-    sums = np.bincount(place, counts, len(codes)).astype(np.int64)
-    return codes // width, codes % width, sums
 
 
 class Counts:
@@ -156,7 +144,7 @@ class Counts:
             for row in self._groups
         ]
         blocks, groups, counts = self._cells
-        blocks, kinds, counts = _merged(blocks, np.array(keys, np.int64)[groups], counts)
+        blocks, kinds, counts = merged_cells(blocks, np.array(keys, np.int64)[groups], counts)
         # Of equal places the last assignment stands: the first cell of each kind.
         first = np.full(len(numbers), len(kinds))
         first[kinds[::-1]] = np.arange(len(kinds))[::-1]
@@ -243,8 +231,7 @@ class Counts:
             "SELECT block, attempt_group, count FROM cell",
             tuple[Annotated[int, Meta(ge=0, lt=MOST_BLOCKS)], Whole, Whole],
         )
-        parts = [np.array([(*key, count) for key, count in tally.cells.items()], np.int64)]
-        parts = [part.reshape(-1, 3) for part in parts]
+        parts = [np.array(tally.take_cells(), np.int64).reshape(-1, 3)]
         for batch in stored:
             part = np.array(batch, np.int64)
             part[:, 0] //= factor
@@ -252,7 +239,7 @@ class Counts:
         blocks, groups, counts = np.concatenate(parts).T
         if groups.max(initial=-1) >= len(self._groups):
             raise ValueError(f"a cell is of group {groups.max()}; there are {len(self._groups)}")
-        return _merged(blocks, groups, counts)
+        return merged_cells(blocks, groups, counts)
 
     def groups(self) -> Iterator[Mapping[str, Any]]:
         """The shared attributes of each group, by number; `chain` is a number."""
@@ -267,8 +254,13 @@ class Counts:
         for batch in fetch(self._connection, sql, ATTEMPT_ROW, [after], at_once=at_once):
             yield Columns.of(batch)
 
-    def arrays(self, at_once: int, chosen: str) -> Iterator[Columns]:
-        """The rows that are chosen by an expression of SQL, as arrays; NULL is `ABSENT`."""
+    def next_rows(self, after: int, most: int, chosen: str) -> Integers:
+        """The rows after an arrival that are chosen by an expression of SQL: the next of them.
+
+        Returns:
+            An array with a row for each, not more than so many, and the columns of `Columns`; NULL
+            is `ABSENT`.
+        """
         import numpy as np  # noqa: PLC0415 - as in `cells`
 
         self.recorded  # noqa: B018 - raises where the rows cannot be numbered so
@@ -278,19 +270,21 @@ class Counts:
             f"ifnull({name}, {ABSENT}) AS {name}" if nullable else name
             for name, nullable in zip(names, NULLABLE, strict=True)
         )
-        sql = f"SELECT {shown} FROM attempt WHERE arrival > 0 AND {chosen} ORDER BY arrival"  # noqa: S608 - our names
-        for batch in fetch(self._connection, sql, numbers, at_once=at_once):
-            flat = np.fromiter(joined.from_iterable(batch), np.int64, len(batch) * len(names))
-            columns = Columns._make(np.ascontiguousarray(flat.reshape(-1, len(names)).T))
-            for name, column, kind, nullable in zip(names, columns, BOUNDS, NULLABLE, strict=True):
-                array: Any = column
-                (bounds,) = kind.__metadata__
-                wrong = (array < bounds.ge) | (array > bounds.le)
-                if nullable:
-                    wrong &= array != ABSENT
-                if wrong.any():
-                    checked(f"attempt.{name}", int(array[wrong][0]), kind)
-            yield columns
+        sql = (
+            f"SELECT {shown} FROM attempt "  # noqa: S608 - our names
+            f"WHERE arrival > ? AND {chosen} ORDER BY arrival LIMIT ?"
+        )
+        found = joined.from_iterable(fetch(self._connection, sql, numbers, (after, most)))
+        flat = np.fromiter(joined.from_iterable(found), np.int64)
+        rows = flat.reshape(-1, len(names))
+        for name, column, kind, nullable in zip(names, rows.T, BOUNDS, NULLABLE, strict=True):
+            (bounds,) = kind.__metadata__
+            wrong = (column < bounds.ge) | (column > bounds.le)
+            if nullable:
+                wrong &= column != ABSENT
+            if wrong.any():
+                checked(f"attempt.{name}", int(column[wrong][0]), kind)
+        return rows
 
     def sums(
         self, ports: Sequence[PortCount], latencies: Sequence[HistogramRow], width: int

@@ -3,9 +3,11 @@
 What holds here, and what is subtle:
 
 * Each file is read through the same checks as for a report, so a hostile one can do no more here.
-  Rows are moved by columns and never become records: a row may cost six microseconds.
+  Rows stay numbers in arrays and never become records: a row may cost five microseconds.
 * Rows of one file stay in their order. Files are read side by side, each up to the moment that all
-  of them have reached, so the memory grows neither with their number nor with their length.
+  of them have reached, so memory does not grow with their length. Of a file that waits, a few
+  hundred rows are held as an array and no query is open: a thousand files are read at once.
+* Rows are counted after they are put in order, by the 100,000, whichever file they are from.
 * An attempt's new id is `old id * files + place of the file`: unique, it grows with the intended
   start, and evidence, which refers to it, needs no table to find its row.
 * Counts are made anew from the rows, as the writer of a run makes them. Rows of good attempts may
@@ -29,24 +31,24 @@ from stress.model.plan import Address
 from stress.model.record import Record
 from stress.model.run import MOST_GOOD, Phase
 from stress.model.transcript import Transcript
-from stress.store.catalog import FAILURES, Treatment
+from stress.store.catalog import FAILURES, insert_many
 from stress.store.opening import reading
 from stress.store.reader import FACTOR, LOT, LOTS, RunFile
 from stress.store.schema import FIRST_BLOCK_NS, insert_into
-from stress.store.tally import ABSENT, LATENCY_MOST_BLOCKS, NULLABLE, Columns, HistogramKey, Tally
+from stress.store.tally import ABSENT, LATENCY_MOST_BLOCKS, NULLABLE, Columns, HistogramKey
 from stress.store.writer import SET_META, RunWriter, copy_chains
 
 ROWS_AT_ONCE = 100_000
 """Rows in memory, of all files together."""
-MOST_FAILING = 20_000
-"""Failing rows of each file that are kept where others are left out: those with the lowest ids."""
+MOST_FAILING = 5_000
+"""Failing rows of each file that are kept where others are left out: those with the lowest ids. As
+many are looked at of a whole run, by its report and by `replay`."""
 _FEWEST_ROWS = 500
 """Rows of each file at least: a smaller batch costs more than its rows."""
-_WRITTEN_AT_ONCE = 5_000
 _MOST_CELLS = 300_000
 _MOST_ID = 1 << 53
 _AHEAD = len(Columns._fields)
-_INSERT = insert_into("attempt", _AHEAD).partition("(")[0] + "({})".format(
+_ROW = "({})".format(
     ", ".join(f"nullif(?, {ABSENT})" if nullable else "?" for nullable in NULLABLE)
 )
 
@@ -55,10 +57,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Integers: TypeAlias = NDArray[np.int64]
+    Rows: TypeAlias = NDArray[np.int64]
+    """Rows of an array. Its columns: those of `Columns` (`arrival` holds the new id), the detail's
+    new number, and the attributes that have a table of their own; `ABSENT` for NULL."""
 
-_Rows: TypeAlias = "list[Integers]"
-"""Columns of rows: those of `Columns` (`arrival` holds the new id), the detail's new number, and
-those of the attributes that have a table of their own; `ABSENT` for NULL."""
+
+def _columns(rows: Rows) -> Any:
+    """The columns of `Columns`, as views of the array."""
+    return Columns._make(rows.T[:_AHEAD])
 
 
 def first_block_ns(started_ns: int, last_ns: int) -> int:
@@ -151,22 +157,15 @@ class MergeWriter(RunWriter):
         some = thin or any(part.run.elsewhere for part in parts)
         lots = LOTS // (max(1, -(-attempts // good)) if some else 1)
         sources = [
-            _Source(
-                part,
-                self._groups(part),
-                self._details(part),
-                self._catalog.treatments,
-                _Place(place, len(parts)),
-                lots,
-            )
+            _Source(part, self._groups(part), self._details(part), _Place(place, len(parts)), lots)
             for place, part in enumerate(parts)
         ]
         for part in parts:
             part.run.forget()
         with _no_circles():
-            self._add_sums([source for source in sources if source.part.run.elsewhere])
-            for rows in _by_end(sources, self._started_ns, rows_at_once, self._tally):
-                self._add_rows(rows)
+            self._add_sums([source for source in sources if source.counted])
+            for rows in _by_end(sources, self._started_ns, rows_at_once):
+                self._add_rows(rows, sources, lots)
         self._elsewhere = attempts - self._arrived
         for source in sources:
             for transcript in source.part.run.transcripts():
@@ -179,30 +178,36 @@ class MergeWriter(RunWriter):
             marks |= {"attempts": attempts, "first_ns": min(firsts), "last_ns": max(lasts)}
         self._write([(SET_META, list(marks.items()))])
 
-    def _add_rows(self, rows: _Rows) -> None:
-        """Write rows that are counted."""
+    def _add_rows(self, rows: Rows, sources: Sequence[_Source], lots: int) -> None:
+        """Count rows, as far as they are not counted, and write those that are kept."""
         import numpy as np  # noqa: PLC0415 - heavy
 
-        columns, (details, *apart) = Columns._make(rows[:_AHEAD]), rows[_AHEAD:]
-        count = len(details)
-        arrivals = np.arange(self._arrived + 1, self._arrived + 1 + count)
-        lead: Any = np.subtract(columns.arrival, arrivals)
-        written: Any = columns._replace(arrival=arrivals.tolist(), lead=lead)
-        self._arrived += count
-        for first in range(0, count, _WRITTEN_AT_ONCE):
-            some = slice(first, first + _WRITTEN_AT_ONCE)
-            lists = [arrivals[some].tolist(), *(column[some].tolist() for column in written[1:])]
-            self._write([(_INSERT, list(zip(*lists, strict=True)))])
-        # A remark for each failure of the target, and for whatever has a detail.
+        columns = _columns(rows)
+        ids, places = np.divmod(columns.arrival, len(sources))
+        new = ~np.array([source.counted for source in sources])[places]
+        if new.any():
+            self._tally.add(_columns(rows[new]))
         failing = np.array([one in FAILURES for one in self._catalog.treatments])
-        marked = failing[np.asarray(columns.attempt_group)] | (details != ABSENT)
-        for table, values, chosen in (
-            ("remark", details, marked),
+        failed = failing[columns.attempt_group]
+        if lots < LOTS:
+            ended = self._started_ns + columns.due + columns.total
+            kept = ended % LOTS * FACTOR % LOTS < lots
+            kept |= failed & (ids <= np.array([source.last for source in sources])[places])
+            rows, failed = rows[kept], failed[kept]
+        arrivals = np.arange(self._arrived + 1, self._arrived + 1 + len(rows))
+        self._arrived += len(rows)
+        written = np.ascontiguousarray(rows[:, :_AHEAD])
+        written[:, :2] = np.stack([arrivals, written[:, 0] - arrivals], axis=1)  # and the lead
+        self._write(insert_many("attempt", _ROW, written.ravel().tolist()))
+        # A remark for each failure of the target, and for whatever has a detail.
+        details, *apart = rows.T[_AHEAD:]
+        for table, of, chosen in (
+            ("remark", details, failed | (details != ABSENT)),
             *((each.name, of, of != ABSENT) for each, of in zip(APART, apart, strict=True)),
         ):
-            pairs = zip(arrivals[chosen].tolist(), values[chosen].tolist(), strict=True)
+            pairs = zip(arrivals[chosen].tolist(), of[chosen].tolist(), strict=True)
             self._write([(f"INSERT INTO {table} VALUES (?, nullif(?, {ABSENT}))", list(pairs))])  # noqa: S608 - our names
-        if len(self._tally.cells) > _MOST_CELLS:
+        if self._tally.waiting > _MOST_CELLS:
             self._write(self._counts())
         self._make_durable()
 
@@ -211,6 +216,7 @@ class MergeWriter(RunWriter):
         found: dict[tuple[Phase, bool, int], HistogramSum] = {}
         for source in sources:
             part, shift_ns = source.part, source.part.started_ns - self._started_ns
+            recorded = part.run.recorded
             with reading(part.path):
                 sums = part.run.sums()
                 self._tally.include(sums, source.groups, shift_ns, self._started_ns)
@@ -222,7 +228,7 @@ class MergeWriter(RunWriter):
                     key = (row.phase, row.good, begin_ns)
                     if key not in found:
                         found[key] = HistogramSum()
-                    if found[key].add(row.hdr, row.clamped) > part.run.recorded:
+                    if found[key].add(row.hdr, row.clamped) > recorded:
                         raise ValueError("a histogram has more values than there are attempts")
             part.run.forget()
             self._write(self._counts())
@@ -287,7 +293,6 @@ class _Source:
         part: the file.
         groups: the merged file's group by that of the file.
         details: and so its details.
-        treatments: how attempts are counted, by group of the merged file.
         place: which of the files it is.
         lots: a row of a lot below is kept; of all `LOTS`, every row is.
     """
@@ -296,8 +301,7 @@ class _Source:
         self,
         part: MergePart,
         groups: Sequence[int],
-        details: dict[int, int],
-        treatments: Sequence[Treatment],
+        details: Mapping[int, int],
         place: _Place,
         lots: int,
     ) -> None:
@@ -305,54 +309,56 @@ class _Source:
 
         self.part = part
         self.groups: Integers = np.array(groups, np.int64)
-        self._failing = np.array([treatments[group] in FAILURES for group in groups], np.bool_)
-        self._details, self._place, self._lots = details, place, lots
+        self.counted = part.run.elsewhere > 0
+        """Its rows were counted before some of them were left out."""
+        self.last = _MOST_ID
+        """The highest id of a failing row that is kept where others are left out."""
+        self._details, self._place = details, place
+        self._chosen, self._read = "1", 0
+        if self.counted:
+            lot = LOT.replace("?", str(part.started_ns))
+            failing = "EXISTS (SELECT 1 FROM remark WHERE remark.arrival = attempt.arrival)"
+            self._chosen = f"({lot} < {lots} OR {failing})"
+        elif lots < LOTS:
+            beyond = part.run.failing_id(MOST_FAILING)
+            self.last = _MOST_ID if beyond is None else beyond - 1
 
-    def batches(self, at_once: int, started_ns: int, tally: Tally) -> Iterator[_Rows]:
-        """Batches of rows.
+    def read(self, at_once: int, started_ns: int) -> Rows:
+        """The next rows, not more than so many; none is left where there is none.
 
         Args:
-            at_once: how many.
+            at_once: how many at most.
             started_ns: Unix time of the start of the merged run.
-            tally: counts the rows, unless they are counted already.
 
         Raises:
             RunFileError: the file is damaged.
         """
-        shift, run = self.part.started_ns - started_ns, self.part.run
-        counted, chosen = bool(run.elsewhere), "1"
-        if counted:
-            lot = LOT.replace("?", str(self.part.started_ns))
-            chosen = f"({lot} < {self._lots} OR arrival IN (SELECT arrival FROM remark))"  # noqa: S608 - numbers
-        last = run.failing_id(MOST_FAILING) if self._lots < LOTS and not counted else None
-        last = _MOST_ID if last is None else last - 1
-        for of in run.arrays(at_once, chosen):
-            columns: Any = of
-            ids = columns.arrival + columns.lead
-            self._place.id(int(ids.max()))
-            self._place.id(int(ids.min()))
-            moved = columns._replace(
-                arrival=ids * self._place.of + self._place.number,
-                attempt_group=self.groups[columns.attempt_group],
-                due=columns.due + shift,
-            )
-            if not counted:
-                tally.add(moved)
-            span = int(columns.arrival[0]), int(columns.arrival[-1])
-            sql = "SELECT arrival, detail FROM remark WHERE arrival BETWEEN ? AND ?"
-            found = run.numbers(sql, *span)
-            remarks = {at: one if one is None else self._details[one] for at, one in found.items()}
-            rows: _Rows = [*moved, _of(columns.arrival, remarks)]
-            for each in APART:
-                sql = f"SELECT arrival, value FROM {each.name} WHERE arrival BETWEEN ? AND ?"  # noqa: S608 - our names
-                rows.append(_of(columns.arrival, run.numbers(sql, *span)))
-            if self._lots < LOTS:
-                ended = self.part.started_ns + columns.due + columns.total
-                kept = ended % LOTS * FACTOR % LOTS < self._lots
-                kept |= self._failing[columns.attempt_group] & (ids <= last)
-                rows = [column[kept] for column in rows]
-            if len(rows[0]):
-                yield rows
+        import numpy as np  # noqa: PLC0415 - heavy
+
+        run = self.part.run
+        stored = run.next_rows(self._read, at_once, self._chosen)
+        if not len(stored):
+            return stored
+        arrivals = stored[:, 0]
+        span = int(arrivals[0]), int(arrivals[-1])
+        self._read = span[1]
+        found = run.numbers(
+            "SELECT arrival, detail FROM remark WHERE arrival BETWEEN ? AND ?", *span
+        )
+        remarks = {at: one if one is None else self._details[one] for at, one in found.items()}
+        beside = [_of(arrivals, remarks)]
+        for each in APART:
+            sql = f"SELECT arrival, value FROM {each.name} WHERE arrival BETWEEN ? AND ?"  # noqa: S608 - our names
+            beside.append(_of(arrivals, run.numbers(sql, *span)))
+        rows = np.column_stack([stored, *beside])
+        columns = _columns(rows)
+        ids = columns.arrival + columns.lead
+        self._place.id(int(ids.max()))
+        self._place.id(int(ids.min()))
+        columns.arrival[:] = ids * self._place.of + self._place.number
+        columns.attempt_group[:] = self.groups[columns.attempt_group]
+        columns.due[:] += self.part.started_ns - started_ns
+        return rows
 
     def moved(self, transcript: Transcript) -> Transcript:
         """A transcript with the merged file's numbers, its times by the shared clock.
@@ -394,9 +400,7 @@ def _of(arrivals: Integers, values: Mapping[int, int | None]) -> Integers:
     return found
 
 
-def _by_end(
-    sources: Sequence[_Source], started_ns: int, rows_at_once: int, tally: Tally
-) -> Iterator[_Rows]:
+def _by_end(sources: Sequence[_Source], started_ns: int, rows_at_once: int) -> Iterator[Rows]:
     """The rows of all files in the order in which they ended.
 
     A row that ended before another of its file that stands above it counts as ended with that.
@@ -404,33 +408,34 @@ def _by_end(
     import numpy as np  # noqa: PLC0415 - heavy
 
     at_once = max(min(_FEWEST_ROWS, rows_at_once), rows_at_once // len(sources))
-    batches = {n: one.batches(at_once, started_ns, tally) for n, one in enumerate(sources)}
-    held: dict[int, tuple[_Rows, Integers]] = {}
-    latest = dict.fromkeys(batches, -_MOST_ID)
-    while batches or held:
-        for number in [number for number in batches if number not in held]:
+    held: dict[int, tuple[Rows, Integers]] = {}
+    latest = dict.fromkeys(range(len(sources)), -_MOST_ID)
+    """When the last row ended that was read, of each file that is not read to its end."""
+    while latest or held:
+        for number in [number for number in latest if number not in held]:
             with reading(sources[number].part.path):
-                rows = next(batches[number], None)
-            if rows is None:
-                del batches[number]
+                rows = sources[number].read(at_once, started_ns)
+            if not len(rows):
+                del latest[number]
                 continue
-            columns = Columns._make(rows[:_AHEAD])
-            ends = np.add(columns.due, columns.total)
-            ends = np.maximum.accumulate(np.maximum(ends, latest[number]))
+            columns = _columns(rows)
+            ends = np.maximum.accumulate(np.maximum(columns.due + columns.total, latest[number]))
             latest[number] = int(ends[-1])
             held[number] = rows, ends
         # Of a file that is read to its end nothing can come that is earlier.
-        horizon = min((latest[number] for number in batches), default=None)
-        chosen: list[tuple[_Rows, Integers]] = []
+        horizon = min(latest.values(), default=None)
+        chosen: list[tuple[Rows, Integers]] = []
         for number, (rows, ends) in sorted(held.items()):
             cut = len(ends) if horizon is None else int(np.searchsorted(ends, horizon, "right"))
             if cut:
-                chosen.append(([column[:cut] for column in rows], ends[:cut]))
+                chosen.append((rows[:cut], ends[:cut]))
             if cut == len(ends):
                 del held[number]
             else:
-                held[number] = [column[cut:] for column in rows], ends[cut:]
+                held[number] = rows[cut:], ends[cut:]
         if chosen:
             order = np.argsort(np.concatenate([ends for _, ends in chosen]), kind="stable")
-            columns_of = zip(*(rows for rows, _ in chosen), strict=True)
-            yield [np.concatenate(column)[order] for column in columns_of]
+            ordered = np.concatenate([rows for rows, _ in chosen])[order]
+            # Of a thousand files the fewest rows of each are more than should be written at once.
+            for first in range(0, len(order), rows_at_once):
+                yield ordered[first : first + rows_at_once]

@@ -35,6 +35,7 @@ from msgspec import Meta
 from stress.errors import RunFileError, UsageError
 from stress.model.attributes import APART
 from stress.store.schema import APPLICATION_ID, SCHEMA, read_as_current, schema_text
+from stress.text.numbers import some
 
 Whole = Annotated[int, Meta(ge=0, le=1 << 53)]
 """A count, an index, or the number of a row."""
@@ -450,9 +451,7 @@ def locate(run: str | None, folder: Path) -> Path:
                 return path
     names = sorted(path.stem for path in run_files(folder))
     nearest = get_close_matches(run.removesuffix(_SUFFIX), names, n=_NEAREST, cutoff=0.4)
-    more = len(names) - _NEAREST
-    listed = ", ".join(names[:_NEAREST]) or "no runs yet"
-    listed += f" and {more} more" if more > 0 else ""
+    listed = some(names, _NEAREST) or "no runs yet"
     hint = f"did you mean {', '.join(nearest)}?" if nearest else f"{folder} has {listed}"
     raise RunFileError(f"there is no run {run!r}", hint)
 

@@ -14,9 +14,10 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
+from operator import gt
 from pathlib import Path
 from types import GenericAlias
-from typing import Any, Literal, NamedTuple, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, TypeVar
 
 from stress.measure import Histogram
 from stress.model.attributes import APART, ATTRIBUTES, Form
@@ -67,7 +68,10 @@ from stress.store.schema import (
     text_columns,
     view_text,
 )
-from stress.store.tally import WHOLE_RUN, Columns, Sums
+from stress.store.tally import WHOLE_RUN, Sums
+
+if TYPE_CHECKING:
+    from stress.store.tally import Integers
 
 _T = TypeVar("_T")
 _COLUMNS = {
@@ -288,6 +292,15 @@ class RunFile:
         """Ordered by id."""
         with reading(self._path):
             met = self._counts.by_chain()
+            return [
+                SeenChain(number, digest, certificates, *met[number])
+                for number, (digest, certificates) in self.sent().items()
+                if number in met
+            ]
+
+    def sent(self) -> Mapping[int, tuple[bytes, tuple[bytes, ...]]]:
+        """SHA-256 and certificates of each chain, by id; some are known by their SHA-256 alone."""
+        with reading(self._path):
             sql = "SELECT id, der FROM certificate"
             ders = dict(self._all(sql, tuple[int, bytes], longest=LONG))
             certificates: dict[int, list[bytes]] = {}
@@ -303,11 +316,9 @@ class RunFile:
             if any(sum(map(len, sent)) > LONG for sent in certificates.values()):
                 raise ValueError("a chain is longer than TLS can send")
             rows = self._all("SELECT id, sha256 FROM chain ORDER BY id", tuple[int, Digest])
-            return [
-                SeenChain(number, digest, tuple(certificates.get(number, ())), *met[number])
-                for number, digest in rows
-                if number in met
-            ]
+            return {
+                number: (digest, tuple(certificates.get(number, ()))) for number, digest in rows
+            }
 
     def verdicts(self) -> Sequence[Verdict]:
         """In the order in which they were made."""
@@ -380,11 +391,13 @@ class RunFile:
     def _stored_ports(self, most: int) -> Sequence[PortCount]:
         """The counts by port in the file, of at most so many attempts."""
         rows = self._all("SELECT port, attempts, failures FROM port", tuple[Port, Whole, Whole])
-        if any(failures > attempts for _, attempts, failures in rows):
+        counts = list(map(PortCount._make, rows))  # by the thousand of a thousand files: no loops
+        _, attempts, failures = zip(*counts, strict=True) if counts else ((), (), ())
+        if any(map(gt, failures, attempts)):
             raise ValueError("a port has more failures than attempts")
-        if sum(attempts for _, attempts, _ in rows) > most:
+        if sum(attempts) > most:
             raise ValueError("ports have more attempts than there are")
-        return [PortCount(*row) for row in rows]
+        return counts
 
     def _stored_histograms(self) -> Sequence[HistogramRow]:
         return [
@@ -458,13 +471,10 @@ class RunFile:
         with reading(self._path):
             return self._counts.elsewhere
 
-    def arrays(self, at_once: int, chosen: str = "1") -> Iterator[Columns]:
-        """The table `attempt` as it is stored, or the rows that are chosen by an expression of SQL.
-
-        In batches, as arrays of numpy in which `ABSENT` stands for NULL.
-        """
+    def next_rows(self, after: int, most: int, chosen: str) -> Integers:
+        """The next rows of the table `attempt` after an arrival (`Counts.next_rows`)."""
         with reading(self._path):
-            yield from self._counts.arrays(at_once, chosen)
+            return self._counts.next_rows(after, most, chosen)
 
     def sums(self) -> Sums:
         """What is counted."""

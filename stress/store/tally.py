@@ -187,6 +187,19 @@ class Sums(NamedTuple):
     latency_block_ns: int
 
 
+def merged_cells(
+    blocks: Integers, groups: Integers, counts: Integers
+) -> tuple[Integers, Integers, Integers]:
+    """The same cells with one for each block and group, in their order."""
+    import numpy as np  # noqa: PLC0415 - as in `Tally.add`
+
+    width = int(groups.max(initial=0)) + 1
+    codes, place = np.unique(blocks * width + groups, return_inverse=True)
+    # Sums below 2**53 are exact as floating-point numbers.
+    sums = np.bincount(place, counts, len(codes)).astype(np.int64)
+    return codes // width, codes % width, sums
+
+
 class Tally:
     """Counts rows.
 
@@ -199,8 +212,7 @@ class Tally:
         self._treatments = treatments
         self.block_ns = block_ns
         """Width of the cube's blocks; only ever doubles."""
-        self.cells: Counter[tuple[int, int]] = Counter()
-        """Attempts by block and group. The writer clears it when it has stored them."""
+        self._cells: list[Integers] = []
         self.first: list[int] = []
         """Earliest start by group, from the start of the run; `NEVER` before the first."""
         self.last: list[int] = []
@@ -210,6 +222,23 @@ class Tally:
         self.failed_ports: Counter[int] = Counter()
         """Failures of the target by local port."""
         self.latency = Latency()
+
+    @property
+    def waiting(self) -> int:
+        """How many cells `take_cells` would give, or some more."""
+        return sum(map(len, self._cells))
+
+    def take_cells(self) -> list[list[int]]:
+        """Attempts by block and group since the last time: rows of these three, in their order."""
+        import numpy as np  # noqa: PLC0415 - as in `add`
+
+        if not self._cells:
+            return []
+        cells: list[list[int]] = np.column_stack(
+            merged_cells(*np.concatenate(self._cells).T)
+        ).tolist()
+        self._cells.clear()
+        return cells
 
     def add(self, columns: Columns) -> None:
         """Count a batch of at least one row; its columns may be arrays."""
@@ -226,8 +255,7 @@ class Tally:
         while latest // self.block_ns >= MOST_BLOCKS:
             self._widen()
         codes, counts = np.unique(dues // self.block_ns * most + groups, return_counts=True)
-        for code, count in zip(codes.tolist(), counts.tolist(), strict=True):
-            self.cells[code // most, code % most] += count
+        self._cells.append(np.column_stack([*np.divmod(codes, most), counts]))
         self._spans(groups, starts + durations["late"].astype(np.int64))
         self.latency.block_of(latest)  # widens the blocks to fit
         kinds = np.array(self._treatments, np.int64)[groups]
@@ -267,15 +295,14 @@ class Tally:
         ):
             self._widen()
         columns = (begins // self.block_ns, groups[sums.groups], sums.counts)
-        for block, group, count in zip(*(each.tolist() for each in columns), strict=True):
-            self.cells[block, group] += count
+        self._cells.append(np.column_stack(columns))
         met = np.flatnonzero((sums.first != ABSENT) & (sums.last != ABSENT))
         for starts in (sums.first, sums.last):
             self._spans(groups[met], starts[met] - origin_ns)
-        for one in sums.ports:
-            self.ports[one.port] += one.attempts
-            if one.failures:
-                self.failed_ports[one.port] += one.failures
+        for port, attempts, failures in sums.ports:
+            self.ports[port] += attempts
+            if failures:
+                self.failed_ports[port] += failures
 
     def _spans(self, groups: Integers, starts: Integers) -> None:
         """Earliest and latest start of each group."""
@@ -295,10 +322,8 @@ class Tally:
             self.last[group] = max(self.last[group], high)
 
     def _widen(self) -> None:
-        cells: Counter[tuple[int, int]] = Counter()
-        for (block, group), count in self.cells.items():
-            cells[block // 2, group] += count
-        self.cells = cells
+        for cells in self._cells:
+            cells[:, 0] //= 2
         self.block_ns *= 2
 
     def _count_latency(

@@ -35,7 +35,7 @@ from stress.model.plan import Address, Plan
 from stress.model.record import Record
 from stress.model.run import RunEnd, Vantage
 from stress.model.transcript import Transcript
-from stress.store.catalog import FAILURES, Catalog, Journal, Statement
+from stress.store.catalog import FAILURES, Catalog, Journal, Statement, insert_many
 from stress.store.reader import RunFile
 from stress.store.schema import (
     FIRST_BLOCK_NS,
@@ -52,10 +52,7 @@ _COMMITS_BETWEEN_COUNTS = 10
 _ROWS_AT_ONCE = 1000
 """Rows that are written at once; as many are committed, so at most twice as many are at risk."""
 SET_META = "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
-_ADD_CELL = (
-    "INSERT INTO cell VALUES (?, ?, ?) "
-    "ON CONFLICT (block, attempt_group) DO UPDATE SET count = count + excluded.count"
-)
+_ADD_CELLS = "ON CONFLICT (block, attempt_group) DO UPDATE SET count = count + excluded.count"
 # Blocks are merged through negative numbers, so that no number is taken twice on the way.
 _MERGE_CELLS = (
     "INSERT INTO cell SELECT -1 - block / ?, attempt_group, sum(count) FROM cell GROUP BY 1, 2",
@@ -254,6 +251,8 @@ class RunWriter:
             ]
         )
         self._make_durable()
+        if self._elsewhere:  # a small file, to be carried
+            self._journal.fill_pages()
         self.close()
 
     def close(self) -> None:
@@ -285,9 +284,7 @@ class RunWriter:
             merge, forget, turn = _MERGE_CELLS
             statements += [(merge, [(factor,)]), (forget, [()]), (turn, [()])]
             self._stored_block_ns = tally.block_ns
-        # In the order of the key, pages are filled one after the other.
-        cells = sorted((block, group, n) for (block, group), n in tally.cells.items())
-        tally.cells.clear()
+        cells = tally.take_cells()  # in the order of the key: pages are filled one after the other
         origin = self._started_ns
         touched = {group for _, group, _ in cells}
         spans = [(origin + tally.first[g], origin + tally.last[g], g) for g in touched]
@@ -295,7 +292,7 @@ class RunWriter:
         marks = [("counted", str(counted)), ("block_ns", str(tally.block_ns))]
         return [
             *statements,
-            (_ADD_CELL, cells),
+            *insert_many("cell", "(?, ?, ?)", list(joined.from_iterable(cells)), _ADD_CELLS),
             ("UPDATE attempt_group SET first_ns = ?, last_ns = ? WHERE id = ?", spans),
             (SET_META, marks),
         ]
@@ -327,11 +324,12 @@ def leave_behind(path: Path, *, rows: Path | None, secrets: Path | None) -> None
         if secrets is not None and lines:
             with os.fdopen(os.open(secrets, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as f:
                 f.writelines(f"{line}\n" for line in lines)
-        noted = (str(rows or ""), str(secrets or "") if lines else "")
-        statements: list[Statement] = [
-            ("UPDATE vantage SET rows = ?, secrets = ?", [noted]),
-            ("UPDATE evidence SET transcript = ? WHERE id = ?", changed if lines else []),
-        ]
+        statements: list[Statement] = [("UPDATE vantage SET rows = ?", [(str(rows or ""),)])]
+        if lines:
+            statements += [
+                ("UPDATE vantage SET secrets = ?", [(str(secrets),)]),
+                ("UPDATE evidence SET transcript = ? WHERE id = ?", changed),
+            ]
         try:
             journal.write(statements)
             journal.commit()
@@ -374,10 +372,10 @@ def extent(run: RunFile) -> tuple[int, int]:
 def copy_chains(run: RunFile, sink: Sink) -> None:
     """Copy the chains of a run into a sink, with their verdicts."""
     verdicts = run.verdicts()
-    for seen in run.chains():
-        if seen.certificates:  # without them it is known by its rows alone
-            about = [verdict for verdict in verdicts if verdict.chain == seen.sha256]
-            sink.add_chain(Chain(seen.certificates), about)
+    for digest, certificates in run.sent().values():
+        if certificates:  # without them it is known by its rows alone
+            about = [verdict for verdict in verdicts if verdict.chain == digest]
+            sink.add_chain(Chain(certificates), about)
 
 
 def copy_run(run: RunFile, sink: Sink, backends: Mapping[int, str] = NO_BACKENDS) -> None:

@@ -190,16 +190,17 @@ def with_names(verb: str, *names: str, options: Iterable[str] = ()) -> tuple[str
 
 def shell_line(argv: Iterable[str]) -> str:
     """Return a whole command, its program included, as one line for a shell."""
-    return " ".join(map(_word, argv))
-
-
-def _word(word: str) -> str:
-    if escape(word, longest=len(word)) == word and not any(map(str.isspace, word.replace(" ", ""))):
-        return quote(word)
-    kept = "".join(
-        each
-        if each.isascii() and each.isprintable() and each not in "\\'"
-        else "".join(f"\\x{byte:02x}" for byte in each.encode("utf-8", "surrogateescape"))
-        for each in word
-    )
-    return f"$'{kept}'"
+    words = []
+    for word in argv:
+        plain = escape(word, longest=len(word)) == word
+        if plain and not any(map(str.isspace, word.replace(" ", ""))):
+            words.append(quote(word))
+            continue
+        kept = "".join(
+            each
+            if each.isascii() and each.isprintable() and each not in "\\'"
+            else "".join(f"\\x{byte:02x}" for byte in each.encode("utf-8", "surrogateescape"))
+            for each in word
+        )
+        words.append(f"$'{kept}'")
+    return " ".join(words)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import ceil, floor, isclose, log10
 from typing import Protocol
 
@@ -23,6 +24,12 @@ def thousands(number: int) -> str:
 def counted(number: int, noun: str) -> str:
     """Write a number with its noun: `1 attempt`, `2,000 attempts`."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def some(names: Sequence[str], most: int) -> str:
+    """Write the first of several names, and how many more there are: `a, b and 3 more`."""
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
 
 
 def offered(load: float) -> str:

@@ -29,7 +29,7 @@ from stress.text.escape import printable
 from stress.text.units import instant
 from stress.trust.anchors import Anchors
 from stress.trust.judge import STRENGTH, StoreJudge, strongest
-from stress.trust.path import Issuers, Known
+from stress.trust.path import Issuers, Known, name_and_key
 from stress.trust.policy import Policy, StoreUse, find_policy
 from stress.trust.reading.certificate import (
     CertificateFacts,
@@ -291,16 +291,16 @@ class Judge:
                 self._known.add(one.facts)
                 names.append(one.facts.issuer_name.normal)
         roots = tuple(one for one in stored if one.root or one.spans)
-        trusted = {_identity(one.facts) for one in roots if one.root}
+        trusted = {name_and_key(one.facts) for one in roots if one.root}
         machine, looked_up = list[CertificateFacts](), set[NormalName]()
         while wanted := [name for name in dict.fromkeys(names) if name not in looked_up]:
             looked_up.update(wanted)
             found = [describe(der) for name in wanted for der in self._machine.get(name, ())]
             machine += found
             names += [one.issuer_name.normal for one in found]  # an anchor that is no root
-        own = [one for one in machine if _identity(one) not in trusted]
+        own = [one for one in machine if name_and_key(one) not in trusted]
         public = {one.facts.sha256 for one in roots}
-        public |= {one.sha256 for one in machine if _identity(one) in trusted}
+        public |= {one.sha256 for one in machine if name_and_key(one) in trusted}
         public |= self._given.known_publicly() if own else set()
         return _Situation(
             sent,
@@ -368,7 +368,14 @@ class _Case:
         good = [view for view in views if view.in_use and reached[view.anchors]]
         runs = [*_runs([view for view in views if not reached[view.anchors]])]
         every = self._by(self._situation.every)
-        found = self._answer(good[-1].anchors if good else self._situation.every, policy)
+        found = (self._by(good[-1].anchors) if good else every).findings(
+            self._certificates,
+            policy,
+            host=self._host,
+            at=self._at,
+            staple=self._staple,
+            scts=self._scts,
+        )
         if every.reaches(self._certificates):
             ends = {
                 end for one in (every, *judges.values()) for end in one.ends(self._certificates)
@@ -386,16 +393,6 @@ class _Case:
 
     def _by(self, anchors: frozenset[bytes]) -> StoreJudge:
         return self._judge.by(anchors, self._certificates)
-
-    def _answer(self, anchors: frozenset[bytes], policy: Policy) -> list[Finding]:
-        return self._by(anchors).findings(
-            self._certificates,
-            policy,
-            host=self._host,
-            at=self._at,
-            staple=self._staple,
-            scts=self._scts,
-        )
 
     def _views(self, policy: Policy) -> Iterator[_View]:
         """The versions of the family's stores, oldest first; this machine's last."""
@@ -511,11 +508,6 @@ def _held(root: StoredCertificate, family: str | None = None) -> int:
     """How many versions have it, of one family's store or of all."""
     spans = root.spans.items()
     return sum(s.until - s.since for name, held in spans if family in {None, name} for s in held)
-
-
-def _identity(facts: CertificateFacts) -> tuple[object, bytes]:
-    """What clients trust: a name and a key."""
-    return facts.subject_name.normal, facts.spki
 
 
 @lru_cache(maxsize=64)

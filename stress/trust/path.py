@@ -223,7 +223,7 @@ class _Search:
             return
         if top.facts.self_issued and self._check(top, top) is not Signature.BAD:
             return
-        inside = {_identity(link.facts) for link in path.links}
+        inside = {name_and_key(link.facts) for link in path.links}
         # Anchors first, then what was sent, then what is known. A sent certificate of an anchor's
         # name and key is tried, too: its anchor may be odd.
         name = top.facts.issuer_name.normal
@@ -232,7 +232,7 @@ class _Search:
         known = (Link(facts, None) for facts in self.known.named(name))
         others = (*self.sent.get(name, ()), *known)
         for issuer in (*anchors, *(link for link in others if link.facts.der not in tried)):
-            if _identity(issuer.facts) in inside:
+            if name_and_key(issuer.facts) in inside:
                 continue
             if self.signed and self._check(top, issuer) is Signature.BAD:
                 self.broken.append((top, issuer))
@@ -246,7 +246,7 @@ class _Search:
         return check(child.facts, issuer.facts)
 
 
-def _identity(facts: CertificateFacts) -> tuple[NormalName, bytes]:
+def name_and_key(facts: CertificateFacts) -> tuple[NormalName, bytes]:
     """Certificates of one name and key are the same issuer (RFC 4158 section 5.2)."""
     return facts.subject_name.normal, facts.spki
 

@@ -101,17 +101,14 @@ def select(
         partial_chain: an anchor may be any certificate, not only a self-signed one.
         schemes: signature schemes that are known.
     """
-
-    def issuer_of(child: CertificateFacts, candidates: Iterable[Link]) -> Link | None:
-        return _issuer(child, candidates, at) if child.inner_scheme in schemes else None
-
     links = [Link(sent[0], 0)]
     rest = [Link(facts, place) for place, facts in enumerate(sent) if not facts.unreadable]
     untrusted = True
     while len(links) <= _DEPTH:
         top = links[-1].facts
         named = anchors.named(top.issuer_name.normal)
-        found = issuer_of(top, (Link(one, None) for one in named))
+        readable = top.inner_scheme in schemes
+        found = _issuer(top, [Link(one, None) for one in named if readable], at)
         if found is not None and _self_signed(top):
             # Only that very certificate counts, else it would be a substitute with another key.
             if found.facts.der == top.der:
@@ -124,8 +121,9 @@ def select(
             continue
         if not untrusted or _self_signed(top):
             break
-        candidates = [one for one in rest if one.facts.der not in {x.facts.der for x in links}]
-        found = issuer_of(top, candidates)
+        inside = {one.facts.der for one in links}
+        candidates = [one for one in rest if readable and one.facts.der not in inside]
+        found = _issuer(top, candidates, at)
         if found is None:
             break
         links.append(found)

@@ -42,7 +42,7 @@ from stress.vantage.link import VantageLink
 
 CONNECT_S = 15.0
 """For the scheduler to answer, unless Dask's configuration allows less."""
-ARRIVE_S = 60.0
+ARRIVE_S = 120.0
 """Until every worker has started its task, which waits for whatever else the worker does."""
 MOST_WORKERS = 200
 """Of one cluster: each keeps two connections to the scheduler busy, and Dask has 512 at most."""
@@ -123,26 +123,27 @@ class DaskGateway:
         arguments = (found, self.token, stress.__version__)
         self.task = self.client.submit(operator.call, *arguments, key=key, **pinned)
         self.task.add_done_callback(lambda _: self._finish())
-        self.client.subscribe_topic(self.worker, self._on_event)
         self.others.add(self)
-        Thread(target=self._deliver, daemon=True).start()
 
-    async def _on_event(self, event: tuple[float, dict[str, Any]]) -> None:
-        if event[1].get("action") == "remove-worker":
-            await self._from.put(_END)
+        async def on_event(event: tuple[float, dict[str, Any]]) -> None:
+            if event[1].get("action") == "remove-worker":
+                await self._from.put(_END)
+
+        def deliver() -> None:
+            message = None
+            with suppress(Exception):  # whatever Dask raises, the link has ended
+                while message != _END:
+                    message = self._unsent.get()
+                    self._to.put(message, callback_timeout=_DELIVERY_S)
+            self._gone = True
+
+        self.client.subscribe_topic(self.worker, on_event)
+        Thread(target=deliver, daemon=True).start()
 
     def _finish(self, patience_s: float = _DELIVERY_S) -> None:
         """Let `receive` find the end behind all that came before it."""
-        with suppress(Exception):  # whatever Dask raises, the link has ended
-            self._from.put(_END, callback_timeout=patience_s)
-
-    def _deliver(self) -> None:
-        message = None
         with suppress(Exception):  # as above
-            while message != _END:
-                message = self._unsent.get()
-                self._to.put(message, callback_timeout=_DELIVERY_S)
-        self._gone = True
+            self._from.put(_END, callback_timeout=patience_s)
 
     def send(self, message: bytes, /) -> None:
         """Have a message sent, in order."""
@@ -161,6 +162,37 @@ class DaskGateway:
         if message == _END:
             raise EOFError
         return message
+
+    def greet(self, where: str, patience_s: float) -> None:
+        """Wait until the part is there; its worker is told of as `where`.
+
+        Raises:
+            UsageError: it is not, or is of another release.
+        """
+        try:
+            release = self.receive(max(_BYE_S, patience_s)).decode("utf-8", "replace")
+        except TimeoutError:
+            raise UsageError(
+                f"{where} did not start its task within {ARRIVE_S:.0f} s",
+                "It may be busy with other tasks: wait for them, or take other workers.",
+            ) from None
+        except EOFError:
+            error = self.task.exception() if self.task.status == "error" else None
+            missing = error.name if isinstance(error, ModuleNotFoundError) else None
+            if missing == "stress":
+                raise UsageError(f"{where} has no tls-stress", _INSTALL) from None
+            if missing and missing.startswith("stress."):
+                raise UsageError(f"{where} has another release", _INSTALL) from None
+            said = self.last_words()
+            raise UsageError(
+                f"{where} ended before the start, so nothing was sent",
+                f"It said:\n{said}" if said else "Try again, or take fewer workers.",
+            ) from None
+        if release != stress.__version__:
+            raise UsageError(
+                f"{where} has tls-stress {printable(release)}, and this is {stress.__version__}",
+                _INSTALL,
+            )
 
     def last_words(self) -> str:
         """Return with what error the task has ended, if it has."""
@@ -201,13 +233,13 @@ def open_dask(address: VantageAddress, notify: Callable[[str], None]) -> Sequenc
     shared: set[DaskGateway] = set()
     try:
         workers = client.scheduler_info(n_workers=-1)["workers"]
-        for number, worker in enumerate(_chosen(address, sorted(workers)), 1):
+        for number, worker in enumerate(chosen(address, sorted(workers)), 1):
             gateways.append(DaskGateway(f"{address.name}-{number}", worker, client, shared))
             gateways[-1].begin()
         end_s = monotonic() + ARRIVE_S
         for gateway in gateways:
             called = printable(str(workers[gateway.worker]["name"]), 40)
-            _greet(gateway, f"{where}: worker {called}", end_s - monotonic())
+            gateway.greet(f"{where}: worker {called}", end_s - monotonic())
             notify(f"{gateway.name} is the worker {called} of that cluster")
     except BaseException as error:
         for gateway in gateways:
@@ -223,25 +255,25 @@ def open_dask(address: VantageAddress, notify: Callable[[str], None]) -> Sequenc
     return gateways
 
 
-def _chosen(address: VantageAddress, workers: Sequence[str]) -> Sequence[str]:
+def chosen(address: VantageAddress, workers: Sequence[str]) -> Sequence[str]:
     """Return the workers that take part, of those that are there.
 
     Raises:
         UsageError: there are too few, or too many.
     """
-    chosen = workers[: address.workers]
+    taken = workers[: address.workers]
     has = f"--vantage {address.name}: that cluster has {counted(len(workers), 'worker')}"
-    if len(chosen) < (address.workers or 1):
+    if len(taken) < (address.workers or 1):
         raise UsageError(
             f"{has}, and {address.workers or 'at least 1'} must be there",
             "Start more, such as by: dask worker tcp://SCHEDULER:8786",
         )
-    if len(chosen) > MOST_WORKERS:
+    if len(taken) > MOST_WORKERS:
         raise UsageError(
             f"{has}, and one run takes at most {MOST_WORKERS} of them",
             f"Take some of them: dask://HOST:PORT?workers={MOST_WORKERS}",
         )
-    return chosen
+    return taken
 
 
 def _configured(where: str) -> tuple[Any, str, float]:
@@ -330,38 +362,6 @@ def _connected(address: VantageAddress) -> Any:
         ) from None
 
 
-def _greet(gateway: DaskGateway, where: str, patience_s: float) -> None:
-    """Wait until the part is there.
-
-    Raises:
-        UsageError: it is not, or is of another release.
-    """
-    try:
-        release = gateway.receive(max(_BYE_S, patience_s)).decode("utf-8", "replace")
-    except TimeoutError:
-        raise UsageError(
-            f"{where} did not start its task within {ARRIVE_S:.0f} s",
-            "It may be busy with other tasks: wait for them, or take other workers.",
-        ) from None
-    except EOFError:
-        error = gateway.task.exception() if gateway.task.status == "error" else None
-        missing = error.name if isinstance(error, ModuleNotFoundError) else None
-        if missing == "stress":
-            raise UsageError(f"{where} has no tls-stress", _INSTALL) from None
-        if missing and missing.startswith("stress."):
-            raise UsageError(f"{where} has another release", _INSTALL) from None
-        said = gateway.last_words()
-        raise UsageError(
-            f"{where} ended before the start, so nothing was sent",
-            f"It said:\n{said}" if said else "Try again, or take fewer workers.",
-        ) from None
-    if release != stress.__version__:
-        raise UsageError(
-            f"{where} has tls-stress {printable(release)}, and this is {stress.__version__}",
-            _INSTALL,
-        )
-
-
 def _queues(kind: Any, token: str, client: Any) -> tuple[Any, Any]:
     """The queues to the part and from it."""
     return (
@@ -387,14 +387,10 @@ def make_part(token: str, release: str) -> None:
     logging.getLogger("distributed.worker").info("tls-stress: task %s %s", token, told)
     if first:
         home.put(stress.__version__.encode())
-        if release == stress.__version__:
-            _pass_on(there, home)
-    there.close()
-    home.close()
-
-
-def _pass_on(there: Any, home: Any) -> None:
-    """Start the process, and pass messages on until it ends."""
+    if not first or release != stress.__version__:
+        there.close()
+        home.close()
+        return
     ours, theirs = socket.socketpair()
     with theirs:
         process = subprocess.Popen(  # noqa: S603 - our own words
@@ -413,8 +409,7 @@ def _pass_on(there: Any, home: Any) -> None:
         with suppress(OSError):
             ours.shutdown(socket.SHUT_WR)
 
-    follower = Thread(target=follow, daemon=True)
-    follower.start()
+    Thread(target=follow, daemon=True).start()
     with suppress(Exception):  # as above
         while True:
             home.put(part.receive(), callback_timeout=_DELIVERY_S)
@@ -426,6 +421,9 @@ def _pass_on(there: Any, home: Any) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+    with suppress(Exception):
+        there.close()
+        home.close()
 
 
 if __name__ == "__main__":

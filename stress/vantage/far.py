@@ -82,6 +82,10 @@ def serve(link: VantageLink) -> bool:
             part.perform()
         except StressError as error:
             part.say(messages.Refused(error.message, error.hint))
+        except EOFError:
+            raise
+        except Exception as error:  # noqa: BLE001 - told at home in a sentence, whatever it is
+            part.say(messages.Refused(f"{type(error).__name__} in tls-stress: {error}", None))
     if not part.gone:
         part.outbox.put(_GONE)
         part.spoken.wait()
@@ -239,15 +243,17 @@ class _Part(Observer):
         )
         self._running = False
         self.say(messages.News(self._latest, self._unsent))  # since the last one
-        self._send_home(assigned, path)
+        self.send_home(assigned, path)
 
-    def _send_home(self, assigned: messages.Assign, path: Path) -> None:
+    def send_home(self, assigned: messages.Assign, path: Path) -> None:
         """Send the file of the run, without what shall stay here.
 
         Raises:
             EOFError: it did not arrive; it stays here.
             StressError: there is no room to make ready what travels.
         """
+        if self.gone:  # nothing travels, and the file here stays as it is
+            raise EOFError
         travels, stays = path, None
         try:
             if not assigned.rows_home:

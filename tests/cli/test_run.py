@@ -152,7 +152,7 @@ def test_an_unknown_key_is_told_all_that_are_known(ask: Any, tmp_path: Path) -> 
     told = ask("run", "127.0.0.1:9", "--profile", tmp_path / "bad.toml").err
 
     assert 'Did you mean "count"?' in told
-    assert " ".join(told.split()).endswith("until, vantage, warm-up.")
+    assert " ".join(told.split()).endswith("until, vantage, warm-up, weight.")
 
 
 @pytest.mark.parametrize(("text", "told"), [("", "empty"), ("hello\n", "no PEM certificate")])

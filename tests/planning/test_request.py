@@ -69,6 +69,8 @@ def test_an_option_of_few_words_shows_them() -> None:
         "sweep": "clients|concurrency",
         "stack": "boringssl|openssl",
         "proxy-protocol": "v1|v2",
+        "rows": "here|there",
+        "secrets": "here|there",
         "close": "auto|fin|rst",
     }
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from stress.analysis.compare.replay import matcher
-from stress.errors import UsageError
+from stress.errors import RecordError, UsageError
 from stress.evidence.redaction import SharedRun
 from stress.model.chain import Chain
 from stress.model.plan import Address, Plan, Replay
@@ -24,6 +24,7 @@ from stress.runner.merge import merge
 from stress.runner.records import join
 from stress.runner.run import RunLocation
 from stress.store import RunFile, RunWriter, open_run
+from stress.store.writer import leave_behind
 from tests.runner.test_records_join import log_of
 
 Make = Callable[..., Path]
@@ -200,6 +201,40 @@ def test_that_few_rows_all_stay_is_said(part: Make) -> None:
     merge([str(a)], RunLocation(a.parent, "small"), said.append, thin=True)
 
     assert said[0].endswith(" rows, all of which stay in the new file: a report reads as many")
+
+
+def test_what_stays_behind_is_named_and_no_byte_of_a_secret_travels(part: Make) -> None:
+    file = merged(part("a"), part("b"))
+    key_log, rows = file.with_name("all.keys"), file.with_name("whole.db")
+    with open_run(file) as run:
+        before = list(run.transcripts())
+
+    leave_behind(file, rows=rows, secrets=key_log)
+    leave_behind(file, rows=rows, secrets=file.with_name("none.keys"))
+
+    lines = [line for one in before for line in one.secrets]
+    content = file.read_bytes()
+    assert lines
+    assert key_log.read_text().splitlines() == lines
+    assert key_log.stat().st_mode & 0o777 == 0o600
+    assert not file.with_name("none.keys").exists()
+    with open_run(file) as run:
+        facts, after = run.facts(), list(run.transcripts())
+    assert after == [replace(one, secrets=()) for one in before]
+    assert {(one.rows, one.secrets) for one in facts.vantages} == {(str(rows), str(key_log))}
+    for line in lines:
+        secret = line.split()[2]
+        assert not any(each in content for each in (secret.encode(), bytes.fromhex(secret)))
+
+
+def test_secrets_that_cannot_be_put_aside_stay_in_the_file(part: Make) -> None:
+    file = part("a")
+    before = file.read_bytes()
+
+    with pytest.raises(RecordError, match=r"a\.keys: No such file or directory"):
+        leave_behind(file, rows=None, secrets=file.with_name("none") / "a.keys")
+
+    assert file.read_bytes() == before
 
 
 def test_a_file_given_twice_is_noticed_also_under_another_name(part: Make) -> None:

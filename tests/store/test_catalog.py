@@ -11,7 +11,7 @@ from stress.model.record import Flag, Record
 from stress.store.catalog import Catalog, Statement, Treatment, clean
 
 
-def rows_of(table: str, statements: Sequence[Statement]) -> list[tuple[object, ...]]:
+def rows_of(table: str, statements: Sequence[Statement]) -> list[Sequence[object]]:
     """What is inserted into a table."""
     return [row for sql, rows in statements if f"INTO {table} VALUES" in sql for row in rows]
 

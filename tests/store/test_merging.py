@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as some
 
 from stress.measure import Histogram
 from stress.model.record import Record
@@ -179,6 +181,52 @@ def test_without_the_rows_of_good_attempts_a_report_reads_the_same(
             assert run.elsewhere == 1_900 - 633 - len(kept)
             assert len(expected["good"]) <= len(kept) < 200
     assert 20 < len(expected["good"]) < 120
+
+
+SMALL = some.lists(
+    some.tuples(some.integers(0, 90), some.integers(0, 9), some.integers(0, 2)),
+    min_size=1,
+    max_size=40,
+)
+
+
+@pytest.mark.slow
+@settings(
+    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(some.lists(SMALL, min_size=1, max_size=3), some.integers(1, 50), some.booleans())
+def test_how_many_rows_are_read_at_once_makes_no_difference(
+    write_run: WriteRun,
+    make_record: Make,
+    refused: Make,
+    tmp_path: Path,
+    parts: list[list[tuple[int, int, int]]],
+    at_once: int,
+    thin: bool,
+) -> None:
+    """Nor do rows that were due long before the ones above them, or took longer."""
+    files = []
+    for number, rows in enumerate(parts):
+        made = [
+            one._replace(due_ns=due_ns, started_ns=due_ns, total_ns=took * 900_000_000)
+            for n, (due, took, kind) in enumerate(rows)
+            for one in [(make_record, make_record, refused)[kind](n)]
+            for due_ns in [STARTED_NS + due * 700_000_000]
+        ]
+        files.append(write_run(made, name=f"part-{number}"))
+
+    def found(rows_at_once: int) -> tuple[Any, ...]:
+        path = merged(
+            tmp_path / "all.db", files, [0] * len(files), rows_at_once, thin=thin, good=10
+        )
+        with open_run(path) as run:
+            rows = sorted(run.records())
+        answer = answers(path, 10)
+        for file in (path, *files) if rows_at_once == at_once else (path,):
+            file.unlink()
+        return rows, answer
+
+    assert found(1_000) == found(at_once)
 
 
 def test_a_part_that_names_what_it_does_not_have_is_damaged(

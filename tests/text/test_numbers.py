@@ -13,6 +13,7 @@ from stress.text.numbers import (
     percent,
     percent_up,
     seconds,
+    some,
     thousands,
 )
 from stress.text.numbers import rate as per_second
@@ -119,3 +120,9 @@ def test_rates_are_events_a_second(rate: float, shown: str) -> None:
 )
 def test_no_two_small_loads_look_alike(load: float, text: str) -> None:
     assert offered(load) == text
+
+
+def test_of_several_names_the_first_are_written_and_the_others_counted() -> None:
+    assert some(["a", "b"], 2) == "a, b"
+    assert some(["a", "b", "c", "d"], 2) == "a, b and 2 more"
+    assert some([], 2) == ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -120,6 +121,12 @@ class DaskCluster:
         self.workers[name] = f"{self.scheme}://{host}:{port}"
         self._processes[name] = self._start(name, _STARTED, words, prefix, own, options)
 
+    def remove(self, name: str) -> None:
+        """End a worker."""
+        self._processes.pop(name).close()
+        del self.workers[name]
+        shutil.rmtree(self.folder / name)
+
     def _start(
         self,
         name: str,
@@ -130,7 +137,7 @@ class DaskCluster:
         options: Sequence[str] = (),
     ) -> ServerProcess:
         folder = self.folder / name
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)
         module, *rest = words
         settings = {**self.environment, "PYTHONUNBUFFERED": "1", **(environment or {})}
         command = [

@@ -15,8 +15,8 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
 
@@ -110,25 +110,32 @@ class Hosts:
         folder: for keys, logs and homes.
         offsets_s: by name of a host, how far its clock is ahead.
         broken_for: names of the hosts that nginx serves without the intermediate.
+        disk_of: a host whose parts keep their files on a small disk of their own.
 
     Raises:
         RefusedError: this machine makes no namespaces.
     """
 
     def __init__(
-        self, folder: Path, offsets_s: Mapping[str, float], broken_for: tuple[str, ...] = ()
+        self,
+        folder: Path,
+        offsets_s: Mapping[str, float],
+        broken_for: tuple[str, ...] = (),
+        disk_of: str = "",
     ) -> None:
         self.folder, self._prefix = folder, f"tls{os.getpid()}"
         self.addresses = {name: f"10.77.0.{11 + i}" for i, name in enumerate(offsets_s)}
         self.known = folder / "known_hosts"
         self._stack = ExitStack()
         try:
-            self._make(offsets_s, broken_for)
+            self._make(offsets_s, broken_for, disk_of)
         except BaseException:
             self._stack.close()
             raise
 
-    def _make(self, offsets_s: Mapping[str, float], broken_for: tuple[str, ...]) -> None:
+    def _make(
+        self, offsets_s: Mapping[str, float], broken_for: tuple[str, ...], disk_of: str
+    ) -> None:
         home = self._namespace("home")
         inside = ("ip", "-n", home)
         _run(*inside, "link", "add", "br0", "type", "bridge")
@@ -144,6 +151,11 @@ class Hosts:
             _run(*inside, "link", "set", link, "master", "br0", "up")
             _run("ip", "-n", there, "addr", "add", f"{address}/24", "dev", "eth0")
             _run("ip", "-n", there, "link", "set", "eth0", "up")
+            if name == disk_of:  # before `ip netns exec`, which keeps later ones out
+                place = str(self.state(name))
+                self.state(name).mkdir(parents=True)
+                _run("mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", place)
+                self._stack.callback(_run, "umount", place)
             self._serve_ssh(name, there, offsets_s[name])
         host_key = (self.folder / "host_key.pub").read_text().split()
         lines = [f"{address} {host_key[0]} {host_key[1]}" for address in self.addresses.values()]
@@ -290,17 +302,6 @@ class Hosts:
         """Take the link of a host down, so that nothing arrives and nothing is said; or up."""
         link = f"h{list(self.addresses).index(name)}"
         _run("ip", "-n", f"{self._prefix}-home", "link", "set", link, "up" if up else "down")
-
-    @contextmanager
-    def small_disk(self, name: str, kilobytes: int) -> Iterator[None]:
-        """Let a host keep its parts' files on a disk of this size; it is gone afterwards."""
-        place = self.state(name)
-        place.mkdir(exist_ok=True)
-        _run("mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", str(place))
-        try:
-            yield
-        finally:
-            _run("umount", str(place))
 
     def processes(self, pattern: str, name: str = "home") -> list[int]:
         """Processes in a namespace whose command line has this text."""

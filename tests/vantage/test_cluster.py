@@ -13,6 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from stress.errors import UsageError
+from stress.planning.vantages import read_vantage
+from stress.vantage.cluster import chosen
 from tests.vantage.dask_cluster import write_configuration
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -103,3 +106,25 @@ def test_a_configuration_that_cannot_be_used_is_told(
 
     assert told in message + hint
     assert "distributed.comm" in hint
+
+
+@pytest.mark.parametrize(
+    ("query", "there", "taken"), [("", 3, 3), ("?workers=2", 3, 2), ("?workers=200", 300, 200)]
+)
+def test_all_workers_take_part_or_as_many_as_are_wanted(query: str, there: int, taken: int) -> None:
+    workers = [f"tcp://10.0.0.{number}:1" for number in range(there)]
+
+    assert chosen(read_vantage(f"all=dask://scheduler{query}"), workers) == workers[:taken]
+
+
+@pytest.mark.parametrize(
+    ("query", "there", "told"),
+    [
+        ("", 0, "has 0 workers, and at least 1 must be there"),
+        ("?workers=3", 2, "has 2 workers, and 3 must be there"),
+        ("", 201, "has 201 workers, and one run takes at most 200 of them"),
+    ],
+)
+def test_too_few_workers_and_too_many_are_refused(query: str, there: int, told: str) -> None:
+    with pytest.raises(UsageError, match=told):
+        chosen(read_vantage(f"all=dask://scheduler{query}"), ["tcp://10.0.0.1:1"] * there)

@@ -157,6 +157,6 @@ def test_secrets_stay_there_unless_asked_for(
     assert not any(line.encode() in data for line in lines)
     assert "TLS secrets of its evidence stay on" in said
     assert str(key_log) in said
-    assert str(key_log) in "".join((proof / "README.txt").read_text().split("\n  "))
+    assert f": {key_log}\n" in (proof / "README.txt").read_text()
     assert shared.code == 0
     assert str(key_log) not in (tmp_path / "shared/README.txt").read_text()

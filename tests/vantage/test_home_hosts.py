@@ -9,6 +9,7 @@ import signal
 import subprocess
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ PATIENCE_S = 120
 def three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosts]:
     """Three hosts; nginx answers `nyc` without its intermediate."""
     try:
-        hosts = Hosts(tmp_path_factory.mktemp("hosts"), AHEAD_S, ("nyc",))
+        hosts = Hosts(tmp_path_factory.mktemp("hosts"), AHEAD_S, ("nyc",), "nyc")
     except RefusedError as error:
         pytest.skip(f"no network namespaces here: {error}")
     with hosts:
@@ -214,26 +215,32 @@ def test_a_full_disk_there_ends_one_part_and_what_it_wrote_is_merged_later(
     rows: str, three: Hosts, ask: Ask
 ) -> None:
     results = three.folder / "results"
-    own = ("-d", "12s", "--rate", "600", "--rows", rows, "--name", f"full-{rows}")
-    with three.small_disk("sfo", 500):
-        code, _, err = finished(three.start(*own, *three.vantages()))
-        gone(three, "sfo")
-        document = the_run(three, ask, f"full-{rows}")
-        kept = three.files("sfo")
-        copies = [Path(shutil.copy(file, three.folder)) for file in kept]
+    own = ("-d", "20s", "--rate", "90", "--rows", rows, "--name", f"full-{rows}")
+    ballast = three.state("nyc") / "ballast"
+    process = three.start(*own, *three.vantages())
+    when(process, "/s  failing")
+    with suppress(OSError), ballast.open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(4_096))
+    code, _, err = finished(process)
+    ballast.unlink()
+    gone(three, *AHEAD_S)
+    document = the_run(three, ask, f"full-{rows}")
     names = [one["name"] for one in document["vantages"]]
     told = " ".join(document["validity"]["reasons"])
+    (left,) = three.files("nyc")
+    words = ("merge", results / f"full-{rows}.db", left, "--json", "--results", results)
+    whole = json.loads(ask(*words, "--name", f"all-{rows}").out)
+    left.unlink()
 
-    assert code == 1, err
+    assert code in {0, 4}, err  # a busy machine may void it
     assert "Traceback" not in err
+    assert "nyc was lost (it stopped: could not write to the run file" in told
     assert "the disk is full" in told
-    assert names[:2] == ["fra", "nyc"]
-    if "sfo" not in names:
-        assert str(kept[0]) in told
-        words = ("merge", results / f"full-{rows}.db", copies[0], "--json", "--results", results)
-        whole = json.loads(ask(*words, "--name", f"all-{rows}").out)
-        assert [one["name"] for one in whole["vantages"]] == ["fra", "nyc", "sfo"]
-        assert whole["attempts"] > document["attempts"]
+    assert str(left) in told
+    assert names == ["fra", "sfo"]
+    assert [one["name"] for one in whole["vantages"]] == ["fra", "nyc", "sfo"]
+    assert whole["attempts"] > document["attempts"]
 
 
 def test_when_the_initiator_is_killed_every_part_ends_with_its_file_whole(three: Hosts) -> None:

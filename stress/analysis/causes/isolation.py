@@ -46,6 +46,7 @@ from stress.analysis.proportions.binomial import Integers, risk_ratio
 from stress.model.attributes import Dimension
 from stress.model.claims import FailureCount, Shape
 from stress.model.summary import Comparator, Condition, RiskRatio
+from stress.text.numbers import some
 from stress.text.scale import ends
 
 if TYPE_CHECKING:
@@ -435,8 +436,6 @@ def time_columns(recording: Recording, cut: TimeProfile, blocks: Integers) -> li
     columns = [Column(Dimension.TIME, piece_of, tuple(texts), of=blocks)]
     if cut.shape is Shape.BURSTS:
         hot = np.isin(piece_of, cut.hot).astype(np.int64)
-        named = ", ".join(texts[place] for place in cut.hot[:3])
-        more = f" and {len(cut.hot) - 3} more" if len(cut.hot) > 3 else ""
-        whole = ("the rest of the time", f"{named}{more}")
+        whole = ("the rest of the time", some([texts[place] for place in cut.hot], 3))
         columns.append(Column(Dimension.TIME, hot, whole, of=blocks))
     return columns

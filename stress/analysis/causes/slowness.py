@@ -42,7 +42,7 @@ from stress.analysis.recording import Recording, timed_table
 from stress.model.attributes import Dimension
 from stress.model.claims import Basis, Ceiling, Claim, FailureCount, Stalls
 from stress.model.outcome import OK
-from stress.model.record import Flag, Record, RecordColumn, RecordTable
+from stress.model.record import Flag, Record, RecordTable
 from stress.model.summary import Condition, LatencyShift
 
 FACTOR, FLOOR_MS = 1.5, 20.0
@@ -363,12 +363,7 @@ def _chosen(records: RecordTable, rows: Integers, slow: Mask) -> RecordTable:
         names=(OK.name, "slow"),
         counts=counts,
         columns=tuple(
-            RecordColumn(
-                one.name,
-                one.values,
-                np.frombuffer(one.codes, np.uint8)[rows].tobytes(),
-                one.distinct,
-            )
+            replace(one, codes=np.frombuffer(one.codes, np.uint8)[rows].tobytes())
             for one in records.columns
         ),
     )

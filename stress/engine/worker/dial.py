@@ -97,9 +97,9 @@ class Ports:
     _tries: range = field(init=False)
 
     def __post_init__(self) -> None:
-        ports = list(self.span)
-        random.Random(self.seed).shuffle(ports)  # noqa: S311  # spreading load, no secret
-        self._order = cycle(ports[self.worker :: self.workers])
+        begin, end = (len(self.span) * n // self.workers for n in (self.worker, self.worker + 1))
+        ports = list(self.span[begin:end])
+        self._order = in_random_order(ports, random.Random(self.seed))  # noqa: S311  # spreading load
         self._tries = range(min(PORT_TRIES, len(ports)))
 
     def bind(self, sock: _socket.socket, source: str) -> int:
@@ -119,6 +119,18 @@ class Ports:
             else:
                 return port
         raise OSError(errno.EADDRINUSE, "no free local port")
+
+
+def in_random_order(ports: list[int], chance: random.Random) -> Iterator[int]:
+    """Yield each in random order, then all of them again, without end.
+
+    Each is drawn when it is needed: to shuffle a whole range takes as long as 20 handshakes.
+    """
+    for last in range(len(ports) - 1, -1, -1):
+        place = int(chance.random() * (last + 1))
+        ports[last], ports[place] = ports[place], ports[last]
+        yield ports[last]
+    yield from cycle(reversed(ports))
 
 
 def begin(address: Address, source: str | None, ports: Ports) -> tuple[_socket.socket, int, bool]:

@@ -18,7 +18,16 @@ from stress.model.summary import (
     Summary,
 )
 from stress.text.escape import command
-from stress.text.numbers import counted, milliseconds, of, percent, percent_up, seconds, thousands
+from stress.text.numbers import (
+    counted,
+    milliseconds,
+    of,
+    percent,
+    percent_up,
+    seconds,
+    some,
+    thousands,
+)
 
 ASKED = "Each handshake sent one HEAD request; h2 was not offered, so ALPN is not judged. "
 _AT_BACKEND = (Dimension.BACKEND, Comparator.IS)
@@ -45,8 +54,7 @@ def joined_sentences(result: JoinedLog) -> tuple[str, str]:
     """How many attempts were found in a balancer's log, and how far its clock is from ours."""
     attempts = result.joined + result.ambiguous + result.unmatched
     by = "by time alone, so this is a suggestion" if result.by_time else "by client port and time"
-    more = len(result.files) - SHOWN
-    names = ", ".join(result.files[:SHOWN]) + (f" and {more} more" if more > 0 else "")
+    names = some(result.files, SHOWN)
     offset_ns, side = abs(result.offset_ns), "ahead of" if result.offset_ns >= 0 else "behind"
     offset = f"{milliseconds(offset_ns / 1e3)} ms" if offset_ns < 1e9 else seconds(offset_ns / 1e9)
     found = (

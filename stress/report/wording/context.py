@@ -19,7 +19,7 @@ from stress.model.summary import Assertion, Validity
 from stress.planning.run_command import SAME, run_argv
 from stress.report.wording.backends import balancing_words, joined_sentences, server_words
 from stress.text.escape import shell_line, with_letters, with_names
-from stress.text.numbers import counted, of, offered, seconds, thousands
+from stress.text.numbers import counted, of, offered, seconds, some, thousands
 from stress.text.templates import read_texts
 
 # Writes what a search for a limit found.
@@ -91,15 +91,14 @@ def scope(findings: Findings) -> str:
     gaps = [known[gap] for gap in findings.untested if gap is not Untested.OTHER_TIMES]
     gaps.append(f"times outside these {_duration(findings)}")
     addresses, joined = findings.addresses, findings.facts.joined
-    shown = ", ".join(one.named for one in addresses[:3])
+    shown = some([one.named for one in addresses], 3)
     if plan.proxy and any(one.family == "name" for one in addresses):
         over = "the addresses that the proxy chose"
     elif len(addresses) == 1:
         over = f"address {shown}"
     else:
-        more = f" and {len(addresses) - 3} more" if len(addresses) > 3 else ""
         over = (
-            f"{len(addresses)} addresses, each sampled equally ({shown}{more};"
+            f"{len(addresses)} addresses, each sampled equally ({shown};"
             " rates are of our samples, not of the users')"
         )
     return (

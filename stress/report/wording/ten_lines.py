@@ -49,7 +49,7 @@ from stress.report.wording.context import (
 )
 from stress.report.wording.differences import unasked
 from stress.text.escape import printable, shell_line, with_names
-from stress.text.numbers import counted, interval, of, percent, percent_up, seconds, thousands
+from stress.text.numbers import counted, interval, of, percent, percent_up, seconds, some, thousands
 from stress.text.units import instant, span
 from stress.trust import describe, known_of
 from stress.trust.reading.certificate import shown_names
@@ -556,20 +556,15 @@ def searched_columns(findings: Findings, source: RecordSource) -> str:
     table = findings.records
     searched = [column.name for column in table.columns] if table else []
     which = f"a row failed where {source.failed}" if source.failed else "no row counts as failed"
-    words = f"{_listed(source.files)}; {which}"
+    words = f"{some(source.files, MOST_COLUMNS)}; {which}"
     words += f"; its time is {source.time}" if source.time else ""
-    words += f". Searched: {_listed(searched) or 'no column'}."
+    words += f". Searched: {some(searched, MOST_COLUMNS) or 'no column'}."
     if source.how:
         words += f" {'; '.join(source.how)[:1].upper()}{'; '.join(source.how)[1:]}."
     if source.left_out:
         left_out = [f"{name} ({why})" for name, why in source.left_out.items()]
-        words += f" Left out: {_listed(left_out)}."
+        words += f" Left out: {some(left_out, MOST_COLUMNS)}."
     return words
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = len(names) - MOST_COLUMNS
-    return ", ".join(names[:MOST_COLUMNS]) + (f" and {more} more" if more > 0 else "")
 
 
 def time_span(findings: Findings, source: RecordSource) -> str:

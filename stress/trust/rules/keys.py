@@ -11,7 +11,7 @@ from typing import Literal
 from stress.errors import UsageError
 from stress.model.chain import Finding
 from stress.model.outcome import Category
-from stress.trust.path import Link, Signature, check
+from stress.trust.path import Signature, check
 from stress.trust.policy import Settings
 from stress.trust.reading.certificate import short_name
 from stress.trust.reading.key import KeyKind, is_point
@@ -61,42 +61,38 @@ def key_findings(context: Context) -> Iterator[Finding]:
     """Every key of the path must be large enough, and the leaf's of an accepted type."""
     settings = context.policy.settings(KeySettings)
     for link in context.path.links:
-        reason = _weakness(link, settings)
+        key, leaf = link.facts.public_key, link.position == 0
+        if "public key" in link.facts.broken:
+            continue
+        on_curve = key.kind is KeyKind.EC
+        curves = settings.curves if leaf else settings.issuer_curves
+        limited = curves and (on_curve or (leaf and key.kind is KeyKind.EDWARDS))
+        reasons = {
+            f"at least RSA {settings.rsa_bits} is required": key.kind is KeyKind.RSA
+            and key.bits < min(settings.rsa_bits, settings.rsa_tolerated),
+            f"at most RSA {settings.most_rsa_bits} is accepted": leaf
+            and key.kind is KeyKind.RSA
+            and key.bits > settings.most_rsa_bits,
+            f"at least {settings.ec_bits} bits are required": on_curve
+            and 0 < key.bits < settings.ec_bits,
+            "which is no point of its curve": settings.points
+            and on_curve
+            and not is_point(link.facts.spki),
+            "an unknown curve": on_curve
+            and key.curve.startswith("curve ")
+            and not settings.unknown_curves,
+            "a named curve is required": key.curve == "explicit",
+            "this key type is not accepted": leaf and key.kind not in settings.leaf_keys,
+            "this curve is not accepted": bool(limited) and key.curve not in curves,
+        }
+        # An unknown size is accepted.
+        reason = next((reason for reason, holds in reasons.items() if holds), "")
         if reason:
-            whose = "" if link.position == 0 else f"{short_name(link.facts)}: "
+            whose = "" if leaf else f"{short_name(link.facts)}: "
             detail = f"{whose}{link.facts.key}, {reason}"
-            kind = settings.handshake_key and link.position == 0 and "not accepted" in reason
+            kind = settings.handshake_key and leaf and "not accepted" in reason
             check = "handshake-key" if kind else ""
             yield Finding(Category.WEAK_KEY, link.position, detail, check=check)
-
-
-def _weakness(link: Link, settings: KeySettings) -> str:
-    """Why the key is not accepted; empty when it is, or when its size is unknown to us."""
-    key, leaf = link.facts.public_key, link.position == 0
-    if "public key" in link.facts.broken:
-        return ""
-    on_curve = key.kind is KeyKind.EC
-    curves = settings.curves if leaf else settings.issuer_curves
-    limited = curves and (on_curve or (leaf and key.kind is KeyKind.EDWARDS))
-    reasons = {
-        f"at least RSA {settings.rsa_bits} is required": key.kind is KeyKind.RSA
-        and key.bits < min(settings.rsa_bits, settings.rsa_tolerated),
-        f"at most RSA {settings.most_rsa_bits} is accepted": leaf
-        and key.kind is KeyKind.RSA
-        and key.bits > settings.most_rsa_bits,
-        f"at least {settings.ec_bits} bits are required": on_curve
-        and 0 < key.bits < settings.ec_bits,
-        "which is no point of its curve": settings.points
-        and on_curve
-        and not is_point(link.facts.spki),
-        "an unknown curve": on_curve
-        and key.curve.startswith("curve ")
-        and not settings.unknown_curves,
-        "a named curve is required": key.curve == "explicit",
-        "this key type is not accepted": leaf and key.kind not in settings.leaf_keys,
-        "this curve is not accepted": bool(limited) and key.curve not in curves,
-    }
-    return next((reason for reason, holds in reasons.items() if holds), "")
 
 
 def signature_findings(context: Context) -> Iterator[Finding]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from stress.model.chain import Finding, Refusal
 from stress.model.outcome import Category
 from stress.trust.policy import Settings
-from stress.trust.reading.certificate import CertificateFacts, short_name
+from stress.trust.reading.certificate import short_name
 from stress.trust.rules.context import Context
 
 
@@ -30,44 +30,40 @@ def profile_findings(context: Context) -> Iterator[Finding]:
     if not settings.strict_profile or not context.issuers or not context.anchored:
         return
     for link in context.path.links:
-        whose = "" if link.position == 0 else f"{short_name(link.facts)}: "
-        odd = [(one, Refusal.YES) for one in _odd(link.facts, last=link is context.path.top)]
-        if link.facts.is_ca and "basicConstraints" not in link.facts.critical_extensions:
+        facts = link.facts
+        usages, critical = facts.usages or (), facts.critical_extensions
+        has, names = facts.named_extensions, facts.alternative_names
+        empty = not facts.subject_name.normal
+        checks = {
+            "a path length, but no CA": facts.path_length is not None and not facts.is_ca,
+            "a path length, but no keyUsage keyCertSign": facts.path_length is not None
+            and "keyCertSign" not in usages,
+            "a CA without keyUsage": facts.is_ca and facts.usages is None,
+            "keyUsage keyCertSign, but no CA": not facts.is_ca and "keyCertSign" in usages,
+            "an empty issuer": not facts.issuer_name.normal,
+            "an empty subject": empty and (facts.is_ca or "cRLSign" in usages or names is None),
+            "an empty subject and a subjectAltName that is not critical": empty
+            and names is not None
+            and "subjectAltName" not in critical,
+            "a subjectAltName without names": names is not None and names.empty,
+            "two signature algorithms": any(one.startswith("signature ") for one in facts.broken),
+            "a critical authorityKeyIdentifier": "authorityKeyIdentifier" in critical,
+            "a critical subjectKeyIdentifier": "subjectKeyIdentifier" in critical,
+            "no authorityKeyIdentifier": facts.version >= 3
+            and link is not context.path.top
+            and (facts.authority is None or facts.authority.key_id is None),
+            "no subjectKeyIdentifier": facts.version >= 3
+            and facts.is_ca
+            and facts.subject_key_id is None,
+            "extensions, but not version 3": facts.version < 3 and bool(has),
+        }
+        odd = [(what, Refusal.YES) for what, found in checks.items() if found]
+        if facts.is_ca and "basicConstraints" not in critical:
             odd.append(("no critical basicConstraints", settings.critical_basics))
+        whose = "" if link.position == 0 else f"{short_name(facts)}: "
         for detail, refusal in odd:
             text = f"{whose}{detail} (RFC 5280)"
             yield Finding(Category.MALFORMED_CERTIFICATE, link.position, text, refusal)
-
-
-def _odd(facts: CertificateFacts, *, last: bool) -> Iterator[str]:
-    """What is not as in the profile."""
-    usages, critical = facts.usages or (), facts.critical_extensions
-    has, names = facts.named_extensions, facts.alternative_names
-    empty = not facts.subject_name.normal
-    checks = {
-        "a path length, but no CA": facts.path_length is not None and not facts.is_ca,
-        "a path length, but no keyUsage keyCertSign": facts.path_length is not None
-        and "keyCertSign" not in usages,
-        "a CA without keyUsage": facts.is_ca and facts.usages is None,
-        "keyUsage keyCertSign, but no CA": not facts.is_ca and "keyCertSign" in usages,
-        "an empty issuer": not facts.issuer_name.normal,
-        "an empty subject": empty and (facts.is_ca or "cRLSign" in usages or names is None),
-        "an empty subject and a subjectAltName that is not critical": empty
-        and names is not None
-        and "subjectAltName" not in critical,
-        "a subjectAltName without names": names is not None and names.empty,
-        "two signature algorithms": any(one.startswith("signature ") for one in facts.broken),
-        "a critical authorityKeyIdentifier": "authorityKeyIdentifier" in critical,
-        "a critical subjectKeyIdentifier": "subjectKeyIdentifier" in critical,
-        "no authorityKeyIdentifier": facts.version >= 3
-        and not last
-        and (facts.authority is None or facts.authority.key_id is None),
-        "no subjectKeyIdentifier": facts.version >= 3
-        and facts.is_ca
-        and facts.subject_key_id is None,
-        "extensions, but not version 3": facts.version < 3 and bool(has),
-    }
-    yield from (what for what, found in checks.items() if found)
 
 
 RULES = (profile_findings,)

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import errno
+import random
 import socket
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from ipaddress import ip_address
+from itertools import pairwise
 
 import pytest
 
@@ -116,6 +118,17 @@ def test_taken_ports_are_passed_over_until_none_is_left(listener: socket.socket)
     for holder in holders:
         holder.close()
     assert caught.value.outcome.category is Category.LOCAL_PORTS
+
+
+def test_ports_come_in_random_order_and_then_in_the_same_again() -> None:
+    drawn = dial.in_random_order(list(range(1_000)), random.Random(1))
+    first, second = ([next(drawn) for _ in range(1_000)] for _ in range(2))
+
+    assert sorted(first) == list(range(1_000))
+    assert second == first
+    # Of a random order about half are below their predecessor, and few stay at their place.
+    assert 400 < sum(b < a for a, b in pairwise(first)) < 600
+    assert sum(place == port for place, port in enumerate(first)) < 10
 
 
 def test_workers_share_the_range_without_overlap_and_in_both_parities() -> None:
