@@ -38,6 +38,9 @@ _RULES: tuple[Rule, ...] = tuple(
 )
 """Every rule of the modules in `rules/`. Their order does not matter."""
 
+_PARTS = frozenset({"unreadable", "signing", "lone-leaf"})
+"""Checks that are part of others: a certificate that cannot be read, an issuer whose key may not
+sign certificates, a leaf whose issuer is not there."""
 STRENGTH = {Refusal.NO: 0, Refusal.SOMETIMES: 1, Refusal.YES: 2}
 _KEPT = 64
 """Chains whose paths are kept."""
@@ -215,7 +218,9 @@ class StoreJudge:
                 gap = selection_gap(path, built.sent, found=bool(built.paths.complete))
             if gap is None:
                 gap = self._gap(built, path)
-            yield gap.finding(context.policy)
+            found = gap.finding(context.policy)
+            lone = len(path.links) == 1 and not path.top.facts.self_issued
+            yield replace(found, check="lone-leaf") if lone else found
         for rule in _RULES:
             yield from rule(along)
 
@@ -273,11 +278,9 @@ def _disagreement(
 
 
 def _check_of(finding: Finding, policy: Policy) -> str:
-    """Its check; `unreadable` only where the policy's order tells that apart."""
-    told_apart = finding.check != "unreadable" or any(
-        "unreadable" in x.checks for x in policy.order
-    )
-    return (finding.check if told_apart else "") or str(finding.category)
+    """Its check; a part of another only where the policy's order tells that apart."""
+    apart = any(finding.check in stage.checks for stage in policy.order)
+    return (finding.check if apart or finding.check not in _PARTS else "") or str(finding.category)
 
 
 def _failed(findings: Iterable[Finding], policy: Policy) -> frozenset[str]:

@@ -12,6 +12,7 @@ from stress.trust import Anchors, Judge
 from tests.oracles.corpus import Chain, Draft
 from tests.oracles.making import (
     AT,
+    CLIENT,
     Extension,
     address,
     authority,
@@ -24,6 +25,7 @@ from tests.oracles.making import (
     mail,
     name,
     oid,
+    purposes,
     seq,
     server,
     tlv,
@@ -328,3 +330,68 @@ def test_a_leaf_that_may_not_sign_is_refused_in_one_version_of_tls(policy: str) 
 
     assert verdict.refusal == ("sometimes" if version else "no")
     assert all(version in one.detail for one in verdict.findings)
+
+
+def _expired_by_a_ca_without_the_bit(made: Draft) -> None:
+    made.leaf.ends = AT - 1
+    made.middles[0].change("usage", usage("cRLSign"))
+
+
+def _weak_for_clients(made: Draft) -> None:
+    made.leaf.key = key("rsa1024", 7)
+    made.leaf.change("purposes", purposes(CLIENT))
+
+
+def _alone_for_clients(made: Draft) -> None:
+    made.leaf.change("purposes", purposes(CLIENT))
+    made.arrange.append(lambda sent: sent[:1])
+
+
+def _wrong_in_an_unknown_path(made: Draft) -> None:
+    made.middles[0].spoilt, made.trusted = True, False
+    made.middles.append(authority("Lower", key("p256", 9)))
+    made.leaf.spoilt = True
+
+
+def _not_ca_with_a_length(made: Draft) -> None:
+    made.middles[0].change("basic", basic(ca=False, path_length=0))
+    made.middles.append(authority("Lower", key("p256", 9)))
+
+
+NODE = {
+    "the leaf's date counts before its issuer's bit": (
+        _expired_by_a_ca_without_the_bit,
+        "expired-leaf",
+    ),
+    "its key is looked at first": (_weak_for_clients, USE),
+    "a lone leaf cannot be verified": (_alone_for_clients, NO_ISSUER),
+    "a signature counts without an anchor": (_wrong_in_an_unknown_path, OTHER),
+    "a path length counts without the CA bit": (_not_ca_with_a_length, "path-length"),
+    "a star within the first label": (_pattern("s*p.x.test", "shop.x.test"), ""),
+    "no star for an A-label": (_pattern("xn--*.x.test", "xn--a.x.test"), NAME),
+}
+"""What Node 24.19 with OpenSSL 3.5.7 told last, or alone."""
+
+
+@pytest.mark.parametrize(("spoil", "told"), NODE.values(), ids=NODE)
+def test_node_tells_the_last_of_its_errors(spoil: Spoil, told: str) -> None:
+    chain = Case("node", spoil).chain()
+
+    _, category, *more = judge_all("node", [chain])[chain.id]
+
+    assert category == told, more
+
+
+@pytest.mark.slow
+@pytest.mark.real("faketime")
+def test_node_says_what_the_table_says() -> None:
+    oracle = next(one for one in ORACLES if one.name == "node")
+    if oracle.missing():
+        pytest.skip(f"{oracle.missing()} is not installed")
+    chains = [Case(name, spoil).chain() for name, (spoil, _) in NODE.items()]
+
+    said = ask(oracle, chains).said
+
+    for chain, (_, told) in zip(chains, NODE.values(), strict=True):
+        words = said[chain.id]
+        assert told in meant("node", words) if told else words == "ok", (chain.id, words)

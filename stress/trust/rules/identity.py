@@ -67,9 +67,9 @@ class IdentitySettings(Settings, frozen=True):
     named_uris: Literal["", "uris", "any"] = ""
     """Below which constraints a URI is refused whose host is an address or empty, and a mail
     address that is none: none, those of URIs, or any."""
-    partial_wildcards: Literal["", "leading", "first", "any"] = ""
-    """Of which labels a `*` stands for any letters (`leading`: at the beginning of the first); else
-    it is the whole first label."""
+    partial_wildcards: Literal["", "leading", "one", "first", "any"] = ""
+    """Of which labels a `*` stands for any letters (`leading`: at the beginning of the first;
+    `one`: anywhere in it, once); else it is the whole first label."""
     host_names_only: bool = False
     """A host that is no host name (with an underscore) matches nothing."""
     constraint_final_dot: bool | None = None
@@ -185,19 +185,26 @@ def _covers_partly(pattern: str, name: str, wildcard_labels: int, *, first: bool
     )
 
 
-def _covers_by_end(pattern: str, name: str, wildcard_labels: int) -> bool:
-    """As `covers`, but a `*` may be the beginning of the first label, and stand for nothing."""
-    end = pattern[1:]
-    if pattern[:1] != "*" or "*" in end:
-        return covers(pattern, name, wildcard_labels)
-    head = name.removesuffix(end)
-    return name.endswith(end) and "." not in head and end.count(".") >= wildcard_labels
+def _covers_once(pattern: str, name: str, wildcard_labels: int, *, leading: bool = False) -> bool:
+    """As `covers`, but one `*` may be a part of the first label, or its beginning, and be empty.
+
+    In an A-label it stands for itself.
+    """
+    start, star, end = pattern.partition("*")
+    if not star or "*" in end or "." in start or "xn--" in start + end.partition(".")[0]:
+        return pattern == name and bool(name)
+    if (leading and start) or len(name) < len(start + end):
+        return False
+    middle = name.removeprefix(start).removesuffix(end)
+    fits = name.startswith(start) and name.endswith(end) and "." not in middle
+    return fits and end.count(".") >= wildcard_labels
 
 
 _COVERS: Mapping[str, Callable[[str, str, int], bool]] = {
     "": covers,
     "any": _covers_partly,
-    "leading": _covers_by_end,
+    "leading": partial(_covers_once, leading=True),
+    "one": _covers_once,
     "first": partial(_covers_partly, first=True),
 }
 

@@ -41,6 +41,8 @@ class KeySettings(Settings, frozen=True):
     algorithms_signed: bool = True
     """A certificate that names two signature algorithms counts as not signed by its issuer; else
     only as one with a broken part."""
+    unanchored: bool = False
+    """A signature counts also on a path that ends in no anchor."""
     unissued_signature: bool = True
     """The algorithm of a signature counts even where there is no issuer."""
     unknown_curves: bool = True
@@ -136,7 +138,8 @@ def signer_findings(context: Context) -> Iterator[Finding]:
         "signature algorithm",
         *(["signature parameters"] if settings.equal_parameters else []),
     }
-    for child, issuer in pairwise(context.path.links if context.anchored else ()):
+    links = context.path.links if context.anchored or settings.unanchored else ()
+    for child, issuer in pairwise(links):
         names = child.facts.issuer_name, issuer.facts.subject_name
         if names[0].normal != names[1].normal:
             continue  # no path: `selection.unlinked` says so

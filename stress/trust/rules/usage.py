@@ -76,6 +76,8 @@ class UsageSettings(Settings, frozen=True):
     """Intermediates must be of this version at least."""
     anchor_ca: bool = True
     """An anchor without basicConstraints is no CA."""
+    plain_path_length: bool = False
+    """The path length of an issuer that is no CA counts, too."""
     anchor_path_length: bool = True
     """An anchor's path length counts."""
     negative_path_length: bool = True
@@ -197,8 +199,11 @@ def issuer_findings(context: Context) -> Iterator[Finding]:
             reason = ""
         if reason:
             detail = f"{short_name(facts)} {reason}"
-            yield Finding(Category.ISSUER_NOT_CA, link.position, detail)
-        counts = facts.is_ca and (settings.anchor_path_length or link is not top)
+            check = "signing" if reason.startswith("may not sign") else ""
+            yield Finding(Category.ISSUER_NOT_CA, link.position, detail, check=check)
+        counts = (facts.is_ca or settings.plain_path_length) and (
+            settings.anchor_path_length or link is not top
+        )
         limit = facts.path_length
         counts &= limit is not None and (limit >= 0 or settings.negative_path_length)
         if counts and limit is not None and intermediates > limit:

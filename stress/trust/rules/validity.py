@@ -35,6 +35,8 @@ class ValiditySettings(Settings, frozen=True):
     """A certificate is still valid in the second that notAfter names."""
     late_times: bool = False
     """A time that cannot be read is refused when it is compared (else when everything is read)."""
+    issued_dates: bool = False
+    """The dates do not count of an issuer at the end of a path whose own issuer is not there."""
     lifetimes: tuple[Lifetime, ...] = ()
 
 
@@ -43,6 +45,9 @@ def time_findings(context: Context) -> Iterator[Finding]:
     settings = context.policy.settings(ValiditySettings)
     links = context.path.links if settings.anchor_dates else context.below_anchor
     for link in links or context.path.links:
+        open_end = not context.anchored and link is context.path.top and link.position != 0
+        if settings.issued_dates and open_end and not link.facts.self_issued:
+            continue
         facts, at, leaf = link.facts, context.at, link.position == 0
         whose = "" if leaf else f"{short_name(facts)} "
         for problem in facts.problems if settings.late_times else ():

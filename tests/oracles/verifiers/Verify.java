@@ -28,7 +28,7 @@ public final class Verify {
             String said;
             try {
                 said = judge(parts[1], parts[2], Base64.getDecoder().decode(parts[3]));
-            } catch (Exception error) {
+            } catch (Throwable error) {
                 StringBuilder causes = new StringBuilder();
                 for (Throwable one = error; one != null; one = one.getCause()) {
                     causes.append(causes.length() > 0 ? " <- " : "").append(one);
