@@ -9,6 +9,7 @@ own, and what cannot be sent is left out of the news, not of the file.
 from __future__ import annotations
 
 import hashlib
+import lzma
 import math
 import os
 import signal
@@ -265,9 +266,9 @@ class _Part(Observer):
             leave_behind(travels, rows=stays, secrets=key_log)
             with travels.open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").digest()
-                self.say(messages.Ended(file.tell(), digest))
+                self.say(messages.Ended(file.tell(), digest, xz=stays is not None))
                 file.seek(0)
-                packer = zlib.compressobj(1)
+                packer = lzma.LZMACompressor() if stays else zlib.compressobj(1)
                 while data := file.read(messages.PIECE_BYTES):
                     if packed := packer.compress(data):
                         self.say(messages.FilePiece(packed))

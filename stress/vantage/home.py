@@ -7,6 +7,7 @@ load never moves to another. Before *Go* whatever is wrong with one ends all, an
 from __future__ import annotations
 
 import hashlib
+import lzma
 import signal
 import zlib
 from collections import Counter
@@ -97,7 +98,7 @@ class RemotePart:
     """How it was lost."""
     _file: IO[bytes] | None = None
     _expected: messages.Ended | None = None
-    _unpacker: zlib._Decompress = field(default_factory=zlib.decompressobj)
+    _unpacker: zlib._Decompress | lzma.LZMADecompressor = field(default_factory=zlib.decompressobj)
 
     @property
     def name(self) -> str:
@@ -111,7 +112,7 @@ class RemotePart:
 
     def listen(self) -> None:
         """Pass on what it sends, until the link ends; its file is written by this thread."""
-        with suppress(EOFError, OSError, ValueError, zlib.error):
+        with suppress(EOFError, OSError, ValueError, zlib.error, lzma.LZMAError):
             while True:
                 message = from_part.decode(self.gateway.link.receive())
                 now_ns, self.heard = time_ns(), True
@@ -122,6 +123,7 @@ class RemotePart:
                         self.offset_ns = message.clock_ns - (now_ns + message.sent_ns) // 2
                 if isinstance(message, messages.Ended):
                     self._expected = message
+                    self._unpacker = lzma.LZMADecompressor() if message.xz else zlib.decompressobj()
                 if isinstance(message, messages.FilePiece):
                     self._write(message.data)
                 else:
@@ -140,11 +142,13 @@ class RemotePart:
             raise ValueError("a piece of no file")
         if self._file is None:
             self._file = self.place.open("xb")
-        data = self._unpacker.decompress(packed) if packed else self._unpacker.flush()
-        self._file.write(data)
-        if self._file.tell() > self._expected.size:
-            raise ValueError("more than was announced")
-        if not packed:
+        if packed:
+            left = self._expected.size - self._file.tell()
+            data = self._unpacker.decompress(packed, left + 1)
+            if len(data) > left:
+                raise ValueError("more than was announced")
+            self._file.write(data)
+        else:
             self._file.close()
             with self.place.open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").digest()

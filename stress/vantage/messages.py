@@ -132,6 +132,8 @@ class Ended(msgspec.Struct, frozen=True, tag=True):
 
     size: int
     sha256: bytes
+    xz: bool = False
+    """In this form instead, for a file without most rows: half as large, for more time."""
 
 
 class FilePiece(msgspec.Struct, frozen=True, tag=True):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
@@ -30,6 +31,13 @@ distributed:
       client: {{cert: {folder}/{name}.pem, key: {folder}/{name}.key}}
 """
 _STARTED = "Registered to"
+
+
+def sent(path: Path) -> int:
+    """Attempts of a run file that were sent: an arrival that found no place has a row, too."""
+    with closing(sqlite3.connect(path)) as rows:
+        ((count,),) = rows.execute("SELECT count(*) FROM handshake WHERE stage <> 'resolve'")
+    return int(count)
 
 
 def write_configuration(folder: Path, name: str = "member") -> None:
@@ -157,13 +165,12 @@ class DaskCluster:
         return self.folder / f"{name}-state"
 
     def left(self) -> dict[str, tuple[Any, int]]:
-        """How the run files that are still there ended, and how many rows they have, by worker."""
+        """How the run files that are still there ended, and what they sent, by worker."""
         found = {}
         for name in self.workers:
             for path in self.state(name).rglob("*.db"):
                 with open_run(path) as run:
-                    facts = run.facts()
-                found[name] = facts.end, facts.recorded
+                    found[name] = run.facts().end, sent(path)
         return found
 
     def processes(self, name: str, text: str) -> list[int]:
