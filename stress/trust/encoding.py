@@ -37,7 +37,7 @@ from stress.trust.reading.der import (
     oid,
     single,
 )
-from stress.trust.reading.extension import GeneralNames
+from stress.trust.reading.extension import GeneralNames, PolicyConstraints
 from stress.trust.reading.java import doubled, undecodable
 from stress.trust.reading.key import KeyKind, is_point
 
@@ -63,6 +63,8 @@ class EncodingSettings(Settings, frozen=True):
     """An anchor that was not sent is read like what was sent."""
     broken_anchors: bool = True
     """An anchor with one of the broken parts is in the store all the same."""
+    broken_anchor_parts: tuple[str, ...] = ()
+    """The same for anchors alone."""
     any_anchor_key: bool = False
     """An anchor is read whatever its key is."""
     strict_except: tuple[str, ...] = ()
@@ -91,7 +93,9 @@ def takes(policy: Policy, anchor: CertificateFacts) -> bool:
     reader = settings.reader
     parts = set(settings.broken_parts) - set(settings.late_parts)
     parts -= {"public key", "EC point"} if settings.any_anchor_key else set()
-    if not settings.broken_anchors and not anchor.broken.isdisjoint(parts):
+    parts |= set(settings.broken_anchor_parts)
+    odd = {one.partition(":")[0] for one in _odd_forms(anchor, settings)}
+    if not settings.broken_anchors and not parts.isdisjoint(anchor.broken | odd):
         return False
     if reader == "java":
         decodes = anchor.critical_extensions.isdisjoint(undecodable(anchor))
@@ -171,6 +175,11 @@ def _odd_forms(facts: CertificateFacts, settings: EncodingSettings) -> Iterator[
             not one.value and named(one.oid) in settings.filled for one in facts.extensions
         ),
         "basicConstraints octets: a path length over 127": (facts.path_length or 0) > 127,
+        "policyConstraints size: none": facts.policy_constraints == PolicyConstraints(),
+        "authorityInfoAccess size: none": any(
+            named(one.oid) == "authorityInfoAccess" and one.value == b"\x30\0"
+            for one in facts.extensions
+        ),
         "subjectAltName size: no name": facts.alternative_names == GeneralNames(),
         "basicConstraints size: a path length over 255": (facts.path_length or 0) > 255,
         "signature algorithm form: ECDSA with parameters": bool(_WITH_NULL.search(facts.der)),
@@ -233,6 +242,7 @@ def _problems(facts: CertificateFacts) -> Iterator[str]:
         "SCT list",
         "TLS feature",
         "further fields",
+        "critical flag default",
         "issuer strings",
         "issuer types",
         "subject strings",

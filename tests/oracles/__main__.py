@@ -110,7 +110,8 @@ see `stress/trust/policies/apple.toml` |
 | `android` | runs on Android only | the source of Conscrypt and OkHttp; see \
 `stress/trust/policies/android.toml` |
 
-Node tells only when the handshake has ended what it found, so it is asked through a real server, as
+Node 24.19 matches no IPv6 address at all (`checkServerIdentity` asks `domainToASCII` first). Node
+tells only when the handshake has ended what it found, so it is asked through a real server, as
 browsers are, and not about chains whose leaf is not the server's. On some it crashes: those are
 left out.
 

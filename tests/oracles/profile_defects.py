@@ -439,7 +439,7 @@ def curves(draft: Draft) -> None:
     chance = draft.chance
     kinds = ("p224", "p384", "p521", "k256", "brainpool", "p192", "ed25519", "ed448", "explicit")
     one = chance.choice([draft.leaf, draft.root, *draft.middles])
-    leaf_kinds = ("p224", "p384", "p521", "ed25519")
+    leaf_kinds = ("p384", "p521", "ed25519")
     one.key = draft.own_key(chance.choice(leaf_kinds if one is draft.leaf else kinds))
     if chance.random() < 0.3:
         draft.root.key = draft.own_key(chance.choice(kinds))

@@ -13,6 +13,7 @@ from tests.oracles.making import (
     ANY,
     AT,
     DAY,
+    SERVER,
     authority,
     basic,
     constraints,
@@ -88,6 +89,37 @@ def _leap_second(draft: Draft) -> None:
     draft.leaf.validity = seq(moment(AT - DAY), tlv(0x17, b"270101000060Z"))
 
 
+def _default_flag(draft: Draft) -> None:
+    draft.middles[0].raw_extensions = seq(oid("1.2.3.4.5"), b"\1\1\0", tlv(4, b"\5\0"))
+
+
+def _in_capitals(draft: Draft) -> None:
+    draft.leaf.subject = name("good.test", "Org")
+    draft.middles[0].change("constraints", constraints([directory(name("", "ORG"))], []))
+
+
+def _without_subject(draft: Draft) -> None:
+    draft.leaf.subject = name()
+    draft.leaf.change("san", seq(dns("good.test")), critical=True)
+    draft.middles[0].change("constraints", constraints([directory(name("", "Org"))], []))
+
+
+def _visible(draft: Draft) -> None:
+    draft.leaf.subject = name("good.test", "", 0x1A)
+
+
+def _odd_serial(draft: Draft) -> None:
+    draft.root.serial = b"\0\0\1"
+
+
+def _twice(draft: Draft) -> None:
+    draft.middles[0].twice = "aia"
+    draft.middles[0].change("aia", seq(seq(oid("1.3.6.1.5.5.7.48.1"), uri("http://o.test"))))
+
+
+_MINIMUM = seq(tlv(0xA0, seq(dns("good.test"), tlv(0x80, b"\0"))))
+
+
 def _lists(names: bytes) -> bytes:
     """A CRL distribution point."""
     return seq(seq(tlv(0xA0, tlv(0xA0, names))))
@@ -132,6 +164,19 @@ _MALFORMED, _UNHANDLED, _NAMES = (
             _MALFORMED,
             _MALFORMED,
         ),
+        (_default_flag, _MALFORMED, ""),
+        (_middle("aia", seq()), _MALFORMED, ""),
+        (_middle("policy-constraints", seq()), _MALFORMED, ""),
+        (_root("constraints", _MINIMUM), "untrusted-root", _MALFORMED),
+        (_root("usage", usage()), "untrusted-root", "issuer-not-ca"),
+        (_leaf("san", seq(dns("good.test")) + b"\5\0"), _MALFORMED, "no-san"),
+        (_leaf("san", seq(dns("good.test."))), "", "hostname-mismatch"),
+        (_leaf("purposes", purposes(SERVER) + b"\5\0"), _MALFORMED, _MALFORMED),
+        (_in_capitals, "", _NAMES),
+        (_without_subject, "", _NAMES),
+        (_visible, _MALFORMED, ""),
+        (_odd_serial, "untrusted-root", _MALFORMED),
+        (_twice, _MALFORMED, _MALFORMED),
     ],
 )
 def test_a_browsers_policy_says_what_the_browser_says(

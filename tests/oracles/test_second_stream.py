@@ -353,6 +353,11 @@ def _wrong_in_an_unknown_path(made: Draft) -> None:
     made.leaf.spoilt = True
 
 
+def _long_address(made: Draft) -> None:
+    made.host = "2001:db8::1"
+    made.leaf.change("san", seq(address(bytes.fromhex("20010db8" + "0" * 23 + "1"))))
+
+
 def _not_ca_with_a_length(made: Draft) -> None:
     made.middles[0].change("basic", basic(ca=False, path_length=0))
     made.middles.append(authority("Lower", key("p256", 9)))
@@ -368,6 +373,7 @@ NODE = {
     "a signature counts without an anchor": (_wrong_in_an_unknown_path, OTHER),
     "a path length counts without the CA bit": (_not_ca_with_a_length, "path-length"),
     "a star within the first label": (_pattern("s*p.x.test", "shop.x.test"), ""),
+    "no IPv6 address": (_long_address, NAME),
     "no star for an A-label": (_pattern("xn--*.x.test", "xn--a.x.test"), NAME),
 }
 """What Node 24.19 with OpenSSL 3.5.7 told last, or alone."""

@@ -319,6 +319,8 @@ class _Reader:
         self.version = 1
         if fields and fields[0].tag == 0xA0:
             self.version = integer(single(fields.pop(0).body).expect(INTEGER).body) + 1
+            if self.version == 1:
+                self.problems.append("version default: written out")
         if len(fields) < 6:
             raise DerError(f"a TBSCertificate of {len(fields)} fields")
         for at, field_ in enumerate(fields[6:], 6):
@@ -462,6 +464,8 @@ class _Reader:
             if parts[2 + flagged :]:
                 self.problems.append("extension end: octets behind it")
             flag = parts[1].body if flagged else b"\0"
+            if flagged and flag == b"\0":
+                self.problems.append("critical flag default: written out")
             if len(flag) != 1:
                 self.problems.append(f"critical flag size: {len(flag)} octets")
             elif flag not in {b"\0", b"\xff"}:

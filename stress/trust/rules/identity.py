@@ -15,11 +15,12 @@ from functools import lru_cache, partial
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any, Literal
 
-from stress.model.chain import Finding
+from stress.model.chain import Finding, Refusal
 from stress.model.outcome import Category
 from stress.text.escape import printable
 from stress.trust.policy import Settings
 from stress.trust.reading.certificate import CertificateFacts, short_name, shown_names
+from stress.trust.reading.der import single
 from stress.trust.reading.extension import GeneralNames, NameConstraints
 from stress.trust.rules.context import Context
 
@@ -98,6 +99,12 @@ class IdentitySettings(Settings, frozen=True):
     constrained_apart: tuple[str, ...] = ()
     """What is no matter of constraints: `networks` of the other version of IP, `ipv4` networks for
     an IPv6 address, or `uris` without a host."""
+    no_ipv6_in: str = ""
+    """A version of the client in which no IPv6 address matches."""
+    whole_names: bool = False
+    """A subjectAltName with octets behind it counts as none."""
+    exact_directories: bool = False
+    """Directory names are compared octet by octet, and an empty subject, too."""
     wildcards_excluded: bool = False
     """A `*` is excluded with any of the names that it stands for."""
     last_common_name: bool = False
@@ -244,14 +251,20 @@ def name_findings(context: Context) -> Iterator[Finding]:
     leaf, host = context.leaf, context.host
     settings = context.policy.settings(IdentitySettings)
     ignored = settings.extensions_by_version and leaf.version < 3
+    ignored |= settings.whole_names and "subjectAltName end" in leaf.broken
     if not host or (names_host(leaf, host, settings) and not ignored):
+        if settings.no_ipv6_in and isinstance(literal(host), IPv6Address):
+            detail = (
+                f"names {printable(host, 80)}, but {settings.no_ipv6_in} compares no IPv6 address"
+            )
+            yield Finding(Category.HOSTNAME_MISMATCH, 0, detail, Refusal.SOMETIMES)
         return
     fits = common_name_is(leaf, host, settings)
     counts = _common_name_counts(context, address=bool(literal(host)))
     if fits and counts:
         return
     if ignored:
-        detail = f"no subjectAltName that counts in version {leaf.version}"
+        detail = f"no subjectAltName that counts (version {leaf.version})"
         yield Finding(Category.NO_SAN, 0, detail)
     elif leaf.sans or counts or not fits:
         named = shown_names(leaf)
@@ -409,7 +422,9 @@ def _forbidden(
         return "more names than clients compare"
     final_dot = settings.constraint_final_dot
     final_dot = settings.final_dot if final_dot is None else final_dot
-    subjects = (*((facts.subject_name,) if facts.subject_name.normal else ()), *names.directories)
+    exact = settings.exact_directories
+    named = bool(facts.subject_name.normal) or exact
+    subjects = (*((facts.subject_name,) if named else ()), *names.directories)
     compared: dict[str, tuple[tuple[Any, ...], Callable[[Any, Any], bool]]] = {
         "dns": (names.dns, partial(_in_domain, final_dot=final_dot)),
         "networks": (names.addresses, _in_network),
@@ -417,7 +432,11 @@ def _forbidden(
         "uris": (names.uris, _in_hosts),
         "directories": (
             subjects,
-            lambda name, base: name.normal[: len(base.normal)] == base.normal,
+            lambda name, base: (
+                single(name.der).body.startswith(single(base.der).body)
+                if exact
+                else name.normal[: len(base.normal)] == base.normal
+            ),
         ),
     }
     for kind, (those, within) in compared.items():
@@ -435,7 +454,7 @@ def _forbidden(
             if kind == "dns" and settings.wildcards_excluded and name.startswith("*."):
                 outside |= any(base.partition(".")[2] == name[2:] for base in excluded.dns)
             if (inside and not any(inside)) or outside:
-                return printable(getattr(name, "text", str(name)), 80)
+                return printable(getattr(name, "text", str(name)), 80) or "an empty name"
     return ""
 
 

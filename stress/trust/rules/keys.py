@@ -149,8 +149,10 @@ def signer_findings(context: Context) -> Iterator[Finding]:
         if compared and names[0].der != names[1].der:
             detail = f"{short_name(issuer.facts)} encodes its name in another way"
             yield Finding(wrong, issuer.position, detail, check="signature")
+        # What is signed in a way that the client does not know is said elsewhere.
+        known = child.facts.signing.scheme in context.policy.schemes
         differs = settings.algorithms_signed and not child.facts.broken.isdisjoint(parts)
-        if differs or check(child.facts, issuer.facts) is Signature.BAD:
+        if differs or (known and check(child.facts, issuer.facts) is Signature.BAD):
             whom = "the leaf" if child.position == 0 else short_name(child.facts)
             did = "names another algorithm inside than outside" if differs else ""
             detail = f"{short_name(issuer.facts)} has the issuer's name, but did not sign {whom}"

@@ -265,7 +265,9 @@ def extension_findings(context: Context) -> Iterator[Finding]:
             detail = f"extension {printable(duplicate, 60)} appears twice"
             refusal = settings.duplicate_extension
             unread = settings.duplicates_unread
-            if unread and (duplicate in unread or duplicate not in tables().critical):
+            if unread and (
+                duplicate in unread or duplicate not in {"authorityInfoAccess", *tables().critical}
+            ):
                 refusal = Refusal.NO
             yield Finding(Category.MALFORMED_CERTIFICATE, link.position, detail, refusal)
 
