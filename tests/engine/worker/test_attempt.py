@@ -278,13 +278,20 @@ def test_a_large_share_of_our_own_lag_is_not_the_servers_time(
     serve: Serve, tls: ssl.SSLContext
 ) -> None:
     """The loop is held while the answer lies in our socket: `lag_ns` gets it, `server_ns` not."""
-    address = serve(speak(tls))
     hold_ns = 100_000_000
     dialled = list[_socket.socket]()
+    held = threading.Event()
+
+    def answer_once_held(connection: socket.socket) -> None:
+        assert held.wait(10)
+        speak(tls)(connection)
+
+    address = serve(answer_once_held)
 
     async def hold_the_loop() -> None:
         while not dialled:
             await trio.lowlevel.checkpoint()
+        held.set()
         assert select.select(dialled, [], [], 10)[0]  # the answer has arrived, however slowly
         until = monotonic_ns() + hold_ns
         while monotonic_ns() < until:
