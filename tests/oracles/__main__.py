@@ -184,7 +184,8 @@ def main(folder: Path | None = None) -> int:
     refused = min(sum(one.words != "ok" for one in compared) for compared in every)
     page = [_HEAD, f"The corpus has {len(corpus):,} chains of {len(_kinds(corpus))} kinds, "]
     page += [f"{len(each[0].again):,} of them of other seeds; "]
-    page += [f"each client but browsers was asked about all, and refuses at least {refused:,}.\n\n"]
+    page += ["each client but browsers and Node was asked about all, "]
+    page += [f"and refuses at least {refused:,}.\n\n"]
     page += ["| policy | client | chains | agree | share | other seeds | kinds below 95 % |\n"]
     page += ["|---|---|---|---|---|---|---|\n", *(f"{line}\n" for line in lines)]
     page += [f"\nChains that every client refuses and the product calls clean: {len(missed)}.\n"]
