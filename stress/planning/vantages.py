@@ -105,7 +105,7 @@ def read_weight(text: str) -> tuple[str, float]:
     except ValueError:
         weight = 0.0
     if not equals or not _NAME.fullmatch(name) or not 0.01 <= weight <= 100:
-        raise UsageError(f'"{quoted(text)}" is no name with a number of 0.01 to 100', hint)
+        raise UsageError(f'"{quoted(text)}" is not NAME=N, with N from 0.01 to 100', hint)
     return name, weight
 
 
