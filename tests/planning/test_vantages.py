@@ -97,7 +97,7 @@ def test_what_is_no_vantage_is_refused_in_a_sentence(text: str, told: str) -> No
 
 @pytest.mark.parametrize("text", ["fra", "fra=", "=2", "fra=0", "fra=nan", "fra=1e9", "-x=2"])
 def test_what_is_no_weight_is_refused_in_a_sentence(text: str) -> None:
-    with pytest.raises(UsageError, match="is no name with a number of"):
+    with pytest.raises(UsageError, match="is not NAME=N, with N from"):
         vantages_of(Request(vantages=("fra=local",), weights=(text,)))
 
 
